@@ -1,0 +1,180 @@
+"""The actor: one session's loop of receive, decide, save, perform and answer, one message at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import trio
+
+from actors.clock import Clock
+from actors.core.decide import backoff, decide
+from actors.core.messages import Command, Message, Signal, TimePassed, Woken
+from actors.core.names import SessionKey
+from actors.core.record import from_record, to_record
+from actors.core.states import Absent, PendingQr, State
+from actors.core.transitions import Refused
+from actors.errors import Crashed, Stopping, StoreUnavailable, Unanswered
+from actors.events import Left, Loaded, SignalIgnored, Tell, TokenRotated, Transitioned
+from actors.mailbox import Envelope, Mailbox, Stop
+from actors.perform import perform
+from actors.ports import OpenTelegram, Saved, Store, Telegram, Transition
+from actors.published import Published
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all actors of a process share."""
+
+    store: Store
+    open_telegram: OpenTelegram
+    clock: Clock
+    tell: Tell
+
+
+class Actor:
+    """One session. `live` is one life of it: the mailbox and what is published outlast a life."""
+
+    def __init__(
+        self, key: SessionKey, mailbox: Mailbox, published: Published, surroundings: Surroundings
+    ) -> None:
+        self.key = key
+        self._mailbox = mailbox
+        self._published = published
+        self._store = surroundings.store
+        self._open_telegram = surroundings.open_telegram
+        self._clock = surroundings.clock
+        self._tell = surroundings.tell
+        self._state: State = Absent()
+        self._version = 0
+        self._since = 0.0
+
+    async def live(self) -> None:
+        """Take the session up where it was saved and serve its mailbox until told to stop.
+
+        Raises whatever is not a known answer of a port: that is a crash, and the supervisor's business.
+        """
+        await self._take_up()
+        try:
+            async with self._open_telegram(self.key, self._mailbox.tell) as telegram:
+                await self._follow(Woken(self._clock.now()), telegram)
+                while (envelope := await self._next()) is not None:
+                    await self._serve(envelope, telegram)
+        finally:
+            self._tell(Left(self.key, self._state.name))
+
+    async def _take_up(self) -> None:
+        saved = await self._patiently_load()
+        if saved is not None:
+            self._state, self._version, self._since = from_record(saved.record), saved.version, saved.since
+        self._tell(Loaded(self.key, self._state.name))
+        self._publish()
+
+    async def _patiently_load(self) -> Saved | None:
+        attempts = 0
+        while True:
+            try:
+                return await self._store.load(self.key)
+            except StoreUnavailable as unavailable:  # an outage of the database is not this session's crash
+                self._mailbox.refuse_all(unavailable)
+                await trio.sleep(backoff(attempts))
+                attempts += 1
+
+    async def _next(self) -> Envelope | None:
+        """The next message: one from the mailbox, or that the state's deadline has come. None is the end."""
+        deadline = self._state.deadline
+        with trio.CancelScope() as overdue:
+            if deadline is not None:
+                overdue.deadline = self._clock.to_trio(deadline)
+            envelope = await self._mailbox.receive()
+            return None if isinstance(envelope.message, Stop) else envelope
+        return Envelope(TimePassed(self._clock.now()))
+
+    async def _serve(self, envelope: Envelope, telegram: Telegram) -> None:
+        """Work on one message until nothing more follows from it, then answer."""
+        message = envelope.message
+        assert not isinstance(message, Stop)  # noqa: S101 - for the type checker: _next keeps it back
+        try:
+            await self._follow(message, telegram)
+        except (Refused, Unanswered) as answer:
+            envelope.fail(answer)
+        except BaseException as error:
+            envelope.fail(self._no_answer(error))
+            raise
+        else:
+            envelope.answer(self._state)
+
+    @staticmethod
+    def _no_answer(error: BaseException) -> Unanswered:
+        if isinstance(error, Exception):
+            return Crashed("the session failed while it worked on this, and is being started again")
+        return Stopping("the session is being stopped", retry_after=1.0)
+
+    async def _follow(self, first: Message, telegram: Telegram) -> None:
+        """Decide, save and perform, and do the same with every signal that comes of it."""
+        messages: deque[Message] = deque([first])
+        while messages:
+            message = messages.popleft()
+            try:
+                decision = decide(self._state, message)
+            except Refused:
+                if isinstance(message, Command):
+                    raise
+                self._tell(SignalIgnored(self.key, self._state.name, type(message).__name__))
+                continue
+            await self._become(decision.state, message)
+            for effect in decision.effects:
+                signal = await perform(effect, telegram, self._clock)
+                if signal is not None:
+                    messages.append(signal)
+
+    async def _become(self, state: State, because: Message) -> None:
+        """Save what changed, then show it. A command that cannot be saved changes nothing; a signal waits."""
+        before = self._state
+        if to_record(state) != to_record(before):
+            await self._save(state, because)
+        if state is not before:
+            self._state = state
+            self._publish()
+            if (
+                isinstance(before, PendingQr)
+                and isinstance(state, PendingQr)
+                and state.issued > before.issued > 0
+            ):
+                self._tell(TokenRotated(self.key))
+
+    async def _save(self, state: State, because: Message) -> None:
+        transition = self._transition(state, because)
+        renamed = state.name != self._state.name
+        since = self._clock.now() if renamed or not self._version else self._since
+        saved = Saved(to_record(state), self._version + 1, since)
+        await self._patiently_save(saved, transition, patient=isinstance(because, Signal))
+        self._version, self._since = saved.version, saved.since
+        if transition is not None:
+            self._tell(
+                Transitioned(
+                    self.key, transition.before, transition.after, transition.reason, transition.message
+                )
+            )
+
+    def _transition(self, state: State, because: Message) -> Transition | None:
+        before = self._state
+        if (state.name, state.reason) == (before.name, before.reason):
+            return None
+        return Transition(type(because).__name__, before.name, state.name, state.reason)
+
+    async def _patiently_save(self, saved: Saved, transition: Transition | None, *, patient: bool) -> None:
+        attempts = 0
+        while True:
+            try:
+                return await self._store.save(self.key, saved, transition)
+            except StoreUnavailable as unavailable:
+                if not patient:
+                    raise
+                # Telegram has already done its part. Forgetting that would lose a login, so this waits.
+                self._mailbox.refuse_all(unavailable)
+                await trio.sleep(backoff(attempts))
+                attempts += 1
+
+    def _publish(self) -> None:
+        self._published.publish(self._state, self._version, self._since)

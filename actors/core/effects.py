@@ -1,0 +1,81 @@
+"""What a decision asks the outside world to do. Performing an effect yields a signal, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ExportToken:
+    """Connect the login's own fresh key if need be, and fetch a QR token (or learn that one was accepted)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCode:
+    """Ask Telegram to send a login code to this number."""
+
+    phone: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SendCodeAgain:
+    """Ask Telegram to send the code by its next way."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Hand in a login code."""
+
+    code: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPassword:
+    """Prove knowledge of the 2FA password by SRP; the password itself never leaves this process."""
+
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Make the login's credential the session's: on disk, complete, before anybody is told."""
+
+    account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonLogin:
+    """Drop the login's connection and key; `log_out` if that key is already let in at Telegram."""
+
+    log_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Make sure that the session is connected with its credential, and that Telegram still knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the session's connection, keep its credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """Log the credential out at Telegram and erase it here."""
+
+
+Effect = (
+    ExportToken
+    | SendCode
+    | SendCodeAgain
+    | SignIn
+    | CheckPassword
+    | Adopt
+    | AbandonLogin
+    | Connect
+    | Disconnect
+    | LogOut
+)

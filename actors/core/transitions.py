@@ -1,0 +1,147 @@
+"""The state machine as data: in each state, the messages that are lawful and the states they may lead to.
+
+What happens on the way is in `decide`. Anything that is not in this table is Refused and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors.core import messages as m
+from actors.core.states import (
+    Absent,
+    Authorized,
+    PendingCode,
+    PendingPassword,
+    PendingQr,
+    Revoked,
+    Stale,
+    State,
+)
+
+Moves = Mapping[type[m.Message], frozenset[type[State]]]
+
+
+def to(*states: type[State]) -> frozenset[type[State]]:
+    """The states that a message may lead to."""
+    return frozenset(states)
+
+
+# A login that ends without success goes back to where it began.
+BACK = (Absent, Stale, Revoked)
+
+_LOGIN_STARTS: Moves = {m.StartQr: to(PendingQr), m.StartCode: to(PendingCode)}
+
+TRANSITIONS: Mapping[type[State], Moves] = {
+    Absent: {
+        m.Woken: to(Absent),
+        **_LOGIN_STARTS,
+    },
+    PendingQr: {
+        m.Woken: to(PendingQr, *BACK),
+        m.TimePassed: to(PendingQr, *BACK),
+        m.StartQr: to(PendingQr),
+        m.StartCode: to(PendingCode),
+        m.TokenIssued: to(PendingQr),
+        m.TokenAccepted: to(PendingQr),
+        m.PasswordNeeded: to(PendingPassword),
+        m.SignedIn: to(PendingQr, *BACK),
+        m.Adopted: to(Authorized),
+        m.Unreachable: to(PendingQr),
+        m.ConnectionLost: to(PendingQr),
+        m.FloodWaited: to(PendingQr),
+        m.LoginFailed: to(*BACK),
+        m.CancelLogin: to(*BACK),
+    },
+    PendingCode: {
+        m.Woken: to(*BACK),
+        m.TimePassed: to(PendingCode, *BACK),
+        m.StartQr: to(PendingQr),
+        m.StartCode: to(PendingCode),
+        m.CodeSent: to(PendingCode),
+        m.SubmitCode: to(PendingCode),
+        m.ResendCode: to(PendingCode),
+        m.CodeRejected: to(PendingCode),
+        m.PasswordNeeded: to(PendingPassword),
+        m.SignedIn: to(PendingCode, *BACK),
+        m.Adopted: to(Authorized),
+        m.Unreachable: to(PendingCode),
+        m.ConnectionLost: to(PendingCode),
+        m.FloodWaited: to(PendingCode),
+        m.LoginFailed: to(*BACK),
+        m.CancelLogin: to(*BACK),
+    },
+    PendingPassword: {
+        m.Woken: to(*BACK),
+        m.TimePassed: to(PendingPassword, *BACK),
+        m.StartQr: to(PendingQr),
+        m.StartCode: to(PendingCode),
+        m.SubmitPassword: to(PendingPassword),
+        m.PasswordRejected: to(PendingPassword, *BACK),
+        m.SignedIn: to(PendingPassword, *BACK),
+        m.Adopted: to(Authorized),
+        m.Unreachable: to(PendingPassword),
+        m.ConnectionLost: to(PendingPassword),
+        m.FloodWaited: to(PendingPassword),
+        m.LoginFailed: to(*BACK),
+        m.CancelLogin: to(*BACK),
+    },
+    Authorized: {
+        m.Woken: to(Authorized),
+        m.TimePassed: to(Authorized),
+        m.Validate: to(Authorized),
+        m.Online: to(Authorized, Stale),
+        m.Unreachable: to(Authorized, Stale),
+        m.ConnectionLost: to(Authorized),
+        m.FloodWaited: to(Authorized),
+        m.AccountFrozen: to(Authorized),
+        m.CredentialMissing: to(Stale),
+        m.CredentialLost: to(Revoked),
+        m.Revoke: to(Revoked),
+    },
+    Stale: {
+        m.Woken: to(Stale),
+        m.TimePassed: to(Stale),
+        m.Validate: to(Stale),
+        m.Online: to(Authorized, Stale),
+        m.Unreachable: to(Stale),
+        m.ConnectionLost: to(Stale),
+        m.FloodWaited: to(Stale),
+        m.AccountFrozen: to(Authorized),
+        m.CredentialMissing: to(Stale),
+        m.CredentialLost: to(Revoked),
+        m.Revoke: to(Revoked),
+        **_LOGIN_STARTS,
+    },
+    Revoked: {
+        m.Woken: to(Revoked),
+        m.TimePassed: to(Revoked),
+        m.LoggedOut: to(Revoked),
+        m.Unreachable: to(Revoked),
+        m.FloodWaited: to(Revoked),
+        m.CredentialMissing: to(Revoked),
+        m.CredentialLost: to(Revoked),
+        **_LOGIN_STARTS,
+    },
+}
+
+
+class Refused(Exception):
+    """This state does not take this message. The state is unchanged."""
+
+    def __init__(self, state: State, message: m.Message) -> None:
+        super().__init__(f"{state.name} does not take {type(message).__name__}")
+        self.state = state
+        self.message = message
+
+
+class AnotherLogin(Refused):
+    """The message belongs to a login that is not the one under way: an older or a foreign ticket."""
+
+
+class MustWait(Refused):
+    """Telegram asked to wait until `retry_at`; the state keeps its place."""
+
+    def __init__(self, state: State, message: m.Message, retry_at: float) -> None:
+        super().__init__(state, message)
+        self.retry_at = retry_at

@@ -1,0 +1,39 @@
+"""Why an ask got no state for an answer. Each is one cause that the asker can act on."""
+
+from __future__ import annotations
+
+
+class Unanswered(Exception):
+    """The session gave no answer. `retry_after`, if known, says in how many seconds to ask again."""
+
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class MailboxFull(Unanswered):
+    """Too many requests already wait for this session."""
+
+
+class NoAnswer(Unanswered):
+    """The session did not answer within the asker's deadline. The command may still take effect."""
+
+
+class Stopping(Unanswered):
+    """The session is being stopped; another start, or another node, will answer."""
+
+
+class Crashed(Unanswered):
+    """The session failed while it worked on this command, and is being started again."""
+
+
+class Parked(Unanswered):
+    """The session failed too often, and rests until its cooldown is over."""
+
+
+class StoreUnavailable(Unanswered):
+    """The database cannot be reached, so nothing can be saved, so nothing is promised."""
+
+
+class VersionConflict(Exception):
+    """Somebody else has written this session's row since it was read."""

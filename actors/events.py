@@ -1,0 +1,56 @@
+"""What actors tell about themselves. One module turns these into metrics and logs; nothing else counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actors.core.names import SessionKey
+from actors.core.states import Reason, SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An actor took up a session in this state."""
+
+    key: SessionKey
+    state: SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class Transitioned:
+    """A session's state was saved under a new name or a new reason."""
+
+    key: SessionKey
+    before: SessionState
+    after: SessionState
+    reason: Reason | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRotated:
+    """A QR on a screen was replaced by a new one before the old one died."""
+
+    key: SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class SignalIgnored:
+    """A signal came too late for the state it was meant for."""
+
+    key: SessionKey
+    state: SessionState
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An actor let go of a session, which was in this state."""
+
+    key: SessionKey
+    state: SessionState
+
+
+ActorEvent = Loaded | Transitioned | TokenRotated | SignalIgnored | Left
+Tell = Callable[[ActorEvent], None]

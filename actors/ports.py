@@ -1,0 +1,147 @@
+"""What an actor needs of the outside world, in its own words. Adapters and test fakes both keep to these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.core.messages import Command, Signal
+from actors.core.names import SessionKey
+from actors.core.record import Record
+from actors.core.secret import Secret
+from actors.core.states import Reason, SessionState, State
+from actors.published import Snapshot
+
+
+class Telegram(Protocol):
+    """One session's line to Telegram. At most one connection is open at any moment.
+
+    Each method answers with the signal that says how it went. Failures that Telegram or the network are known
+    for are signals too (Unreachable, FloodWaited, LoginFailed, CredentialLost …); anything else is raised.
+    """
+
+    async def export_token(self) -> Signal:
+        """TokenIssued, SignedIn or PasswordNeeded. Connects the login's own fresh key first if need be."""
+        ...
+
+    async def send_code(self, phone: Secret) -> Signal:
+        """CodeSent or LoginFailed. Connects the login's own fresh key first if need be."""
+        ...
+
+    async def send_code_again(self) -> Signal:
+        """CodeSent or LoginFailed."""
+        ...
+
+    async def sign_in(self, code: Secret) -> Signal:
+        """SignedIn, PasswordNeeded, CodeRejected or LoginFailed."""
+        ...
+
+    async def check_password(self, password: Secret) -> Signal:
+        """SignedIn or PasswordRejected."""
+        ...
+
+    async def adopt(self, account_id: int) -> Signal:
+        """Adopted, once the login's key is on disk as the session's credential."""
+        ...
+
+    async def abandon_login(self, *, log_out: bool) -> None:
+        """Drop the login's connection and key."""
+        ...
+
+    async def connect(self) -> Signal:
+        """Online, CredentialMissing, CredentialLost or AccountFrozen. Uses the connection that is open, if any."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close whatever connection is open."""
+        ...
+
+    async def log_out(self) -> Signal:
+        """LoggedOut, once Telegram has forgotten the credential and the file is gone."""
+        ...
+
+
+class OpenTelegram(Protocol):
+    """Opens a session's line; leaving the context closes its connection."""
+
+    def __call__(
+        self, key: SessionKey, tell: Callable[[Signal], None]
+    ) -> AbstractAsyncContextManager[Telegram]:
+        """The line of this session. Signals that come by themselves go to `tell`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A session's row: what was written, how often, and since when the state has its name."""
+
+    record: Record
+    version: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One line of the journal."""
+
+    message: str
+    before: SessionState
+    after: SessionState
+    reason: Reason | None
+
+
+class Store(Protocol):
+    """Where sessions and their journal are kept. Every method may raise StoreUnavailable."""
+
+    async def load(self, key: SessionKey) -> Saved | None:
+        """The session's row, or None if there never was one."""
+        ...
+
+    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+        """Write version `saved.version` over the one before it, and the journal's line with it, or neither.
+
+        Raises VersionConflict if the row is not at the version before it.
+        """
+        ...
+
+    async def running(self) -> list[SessionKey]:
+        """The sessions that hold or are getting a credential and are meant to run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a ticket opens: one login of one session."""
+
+    key: SessionKey
+    login_id: str
+
+
+class Tickets(Protocol):
+    """Remembers for a while which login a ticket opens. It keeps only the ticket's hash."""
+
+    async def remember(self, ticket: Secret, opens: Ticket, ttl: float) -> None:
+        """Keep it for `ttl` seconds; the same ticket again starts them anew."""
+        ...
+
+    async def find(self, ticket: Secret) -> Ticket | None:
+        """What it opens, or None if it is unknown or too old."""
+        ...
+
+
+class Directory(Protocol):
+    """Where anybody finds a session, whichever process runs it."""
+
+    async def ask(self, key: SessionKey, command: Command, within: float) -> State:
+        """Let the session's actor work on a command. Raises Refused and the errors of `actors.errors`."""
+        ...
+
+    async def look(self, key: SessionKey) -> Snapshot:
+        """The session's last saved state, without disturbing its actor."""
+        ...
+
+    async def wait_change(self, key: SessionKey, sequence: int, within: float) -> Snapshot:
+        """The first snapshot after `sequence`, or the present one after `within` seconds."""
+        ...
