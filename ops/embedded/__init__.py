@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Valkey as child processes, for machines that have neither: from wheels, under our launcher.
+"""Real PostgreSQL and Valkey as child processes, from wheels, for machines that have neither.
 
 Each server is a context manager and belongs to one directory::
 
@@ -10,8 +10,8 @@ Each server is a context manager and belongs to one directory::
     with ThreadPoolExecutor() as pool:
         list(pool.map(Server.start, (postgres, valkey)))
 
-Every server ends with the process that started it, however that one ends. On Windows and Alpine there are no such
-wheels: ``start()`` says so and asks for ``DATABASE_URL`` and ``REDIS_URL``.
+Every server ends with the process that started it, however that one ends. On Windows and Alpine there are
+no such wheels: ``start()`` says so and asks for ``DATABASE_URL`` and ``REDIS_URL``.
 """
 
 from ops.embedded.errors import EmbeddedError

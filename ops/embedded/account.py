@@ -1,9 +1,9 @@
 """Which system account a server runs under.
 
-PostgreSQL refuses to run as root, and no server here needs root's rights. So when we are root the server is given
-an existing unprivileged account. No account is created and no parent directory's mode is changed: a server finds
-its data through its working directory (see `ops.embedded.server`), and its binaries are copied if they must be
-(see `ops.embedded.wheels`).
+PostgreSQL refuses to run as root, and no server here needs root's rights. So when we are root the server is
+given an existing unprivileged account. No account is created and no parent directory's mode is changed: a
+server finds its data through its working directory (see `ops.embedded.server`), and its binaries are copied
+if they must be (see `ops.embedded.wheels`).
 """
 
 import os
@@ -47,7 +47,7 @@ class Account:
 
 
 def account_for(data: Path, names: Sequence[str]) -> Account | None:
-    """The account to drop to: the owner of existing data, else the first of `names` there is; None unless root.
+    """The account to drop to: the owner of existing data, else the first of `names`; None unless root.
 
     Raises EmbeddedError if none of them exists, or if the system has no /proc.
     """

@@ -1,9 +1,9 @@
 """The keeper: a small process that owns one server, so that the server never outlives whoever asked for it.
 
 It runs as a script, on the standard library alone: ``python -I -S keeper.py <order as JSON>``. Its standard
-input is a pipe whose other end only the launcher holds: end of file, by ``stop()`` or by the launcher's death
-however sudden, means *stop the server*. It reports the server's process id on its standard output, once, and lives
-exactly as long as the server. It also keeps the directory's lock for that time.
+input is a pipe whose other end only the launcher holds: end of file, by ``stop()`` or by the launcher's
+death however sudden, means *stop the server*. It reports the server's process id on its standard output,
+once, and lives exactly as long as the server. It also keeps the directory's lock for that time.
 """
 
 import ctypes
@@ -79,8 +79,8 @@ def bid_farewell(server: subprocess.Popen[bytes], farewell: list[tuple[int, floa
 def keep(order: Order) -> None:
     """Live as long as the server."""
     server = spawn(order)
-    # Whoever signals every process of a service must not make an orphan of the server. Not before the server is
-    # there, for it would inherit this.
+    # Whoever signals every process of a service must not make an orphan of the server. Not before the
+    # server is there, for it would inherit this.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     print(server.pid, flush=True)

@@ -96,7 +96,7 @@ class Place:
             os.chown(path, account.uid, account.gid)
 
     def short_way(self, socket: str) -> tuple[Path, list[Path]]:
-        """A path to `sockets` short enough to connect to `socket` in it, and links to remove when nobody needs it.
+        """A path to `sockets` short enough to connect to `socket` in it, and the links made for it.
 
         The server itself needs no short path: it binds its socket relative to its working directory.
         """

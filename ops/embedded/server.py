@@ -1,7 +1,8 @@
 """What the embedded servers have in common: claim a directory, start under a keeper, wait until ready, stop.
 
-A server's working directory is its data directory, and every path it is given is relative to that. So it works in
-a directory below parents that its account may not enter (`/root`, a 0700 home), and its socket's path has no limit.
+A server's working directory is its data directory, and every path it is given is relative to that. So it
+works in a directory below parents that its account may not enter (`/root`, a 0700 home), and its socket's
+path has no limit.
 """
 
 import json

@@ -20,7 +20,7 @@ COPIES = Path("/var/lib/unified-session-manager")
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """An installed distribution: folders side by side, because a program finds its libraries in the next one."""
+    """An installed distribution: folders side by side, for a program finds its libraries in the next one."""
 
     root: Path
     label: str
