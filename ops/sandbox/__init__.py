@@ -1,0 +1,7 @@
+"""A small Telegram of our own on loopback: real MTProto for an unmodified Telethon, and no real account in it."""
+
+from ops.sandbox.description import SandboxDescription
+from ops.sandbox.errors import RpcError
+from ops.sandbox.sandbox import Sandbox
+
+__all__ = ["RpcError", "Sandbox", "SandboxDescription"]

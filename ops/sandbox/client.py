@@ -1,0 +1,24 @@
+"""How a Telethon client is turned to the sandbox and away from Telegram."""
+
+from telethon import TelegramClient
+from telethon.crypto import rsa
+from telethon.sessions.abstract import Session
+
+from ops.sandbox.description import SandboxDescription
+
+
+def trust(description: SandboxDescription) -> None:
+    """Make Telethon in this process trust the sandbox and nobody else.
+
+    It is told to forget Telegram's RSA keys, so that it cannot make a key with a real data centre even by mistake,
+    and to forget the addresses of a former sandbox, which it keeps for the process and not for the client.
+    """
+    rsa._server_keys.clear()  # noqa: SLF001 - Telethon offers no other way
+    rsa.add_key(description.rsa_public_key, old=False)
+    TelegramClient._config = None  # noqa: SLF001 - as above
+
+
+def home(session: Session, description: SandboxDescription, dc_id: int | None = None) -> Session:
+    """Let a session without a key begin at the sandbox: at `dc_id`, or where new sessions begin. Returns it."""
+    session.set_dc(*description.dc(dc_id or description.home_dc))
+    return session

@@ -1,0 +1,76 @@
+"""Messages: the units that a packet carries, alone or in a container (core.telegram.org/mtproto/service_messages)."""
+
+import struct
+import time
+from dataclasses import dataclass, field
+
+from telethon.tl.core import MessageContainer
+
+from ops.sandbox import tl
+from ops.sandbox.errors import ProtocolViolation
+
+_CONTAINER = struct.pack("<I", MessageContainer.CONSTRUCTOR_ID)
+_HEAD = struct.Struct("<qii")
+_MOST_INNER = 1020
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message with its number and place in the sequence."""
+
+    msg_id: int
+    seq_no: int
+    body: bytes = field(repr=False)
+
+    @property
+    def is_container(self) -> bool:
+        """Whether the body holds other messages."""
+        return self.body.startswith(_CONTAINER)
+
+    def unpacked(self) -> list["Message"]:
+        """The messages of a container, or just this one; ProtocolViolation when the container is malformed."""
+        if not self.is_container:
+            return [self]
+        try:
+            (count,) = struct.unpack_from("<i", self.body, len(_CONTAINER))
+            return _inner(self.body[len(_CONTAINER) + 4 :], count)
+        except struct.error:
+            raise ProtocolViolation("a container that is cut off") from None
+
+    def __bytes__(self) -> bytes:
+        return _HEAD.pack(self.msg_id, self.seq_no, len(self.body)) + self.body
+
+
+def _inner(rest: bytes, count: int) -> list[Message]:
+    if not 0 <= count <= _MOST_INNER:
+        raise ProtocolViolation("a container of impossible size")
+    messages = []
+    for _ in range(count):
+        msg_id, seq_no, length = _HEAD.unpack_from(rest)
+        body, rest = rest[_HEAD.size : _HEAD.size + length], rest[_HEAD.size + length :]
+        if length < 4 or len(body) != length:
+            raise ProtocolViolation("a container that is cut off")
+        messages.append(Message(msg_id, seq_no, tl.unzipped(body)))
+    if any(message.is_container for message in messages):
+        raise ProtocolViolation("a container in a container")
+    return messages
+
+
+def container(messages: list[Message]) -> bytes:
+    """The body of a container around `messages`."""
+    return _CONTAINER + struct.pack("<i", len(messages)) + b"".join(bytes(message) for message in messages)
+
+
+class MessageIds:
+    """Numbers for the server's messages: the time, rising, never the same twice in any data centre of the sandbox.
+
+    A client that moves to another data centre keeps its memory of the numbers it has seen.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self, *, is_answer: bool) -> int:
+        """A number that is 1 modulo 4 for an answer, 3 for anything else."""
+        self._last = max(int(time.time() * 2**32) // 4 * 4, self._last // 4 * 4 + 4)
+        return self._last + (1 if is_answer else 3)

@@ -1,0 +1,86 @@
+"""How a method is called: its wrappings taken off, faults applied, the caller's right checked, the result written."""
+
+from dataclasses import replace
+
+from telethon.tl import functions
+from telethon.tl.core import GzipPacked
+
+from ops.sandbox import tl
+from ops.sandbox.call import Call
+from ops.sandbox.errors import RpcError
+from ops.sandbox.keys import Device
+from ops.sandbox.methods import METHODS, Access
+
+_WRAPPERS = (
+    functions.InvokeWithLayerRequest,
+    functions.InitConnectionRequest,
+    functions.InvokeWithoutUpdatesRequest,
+    functions.InvokeAfterMsgRequest,
+    functions.InvokeAfterMsgsRequest,
+    functions.InvokeWithMessagesRangeRequest,
+    functions.InvokeWithTakeoutRequest,
+)
+
+
+def answer(call: Call) -> bytes | RpcError:
+    """The result of a call as bytes, or the error that it is answered with."""
+    try:
+        if call.key.duplicated:
+            raise RpcError(406, "AUTH_KEY_DUPLICATED")  # noqa: TRY301 - refused like everything below
+        call.session.wants_updates = True
+        call = replace(call, request=_unwrapped(call, call.request))
+        return tl.write(_outcome(call))
+    except RpcError as refusal:
+        return refusal
+
+
+def _unwrapped(call: Call, request: tl.Tl) -> tl.Tl:
+    """The method inside its wrappings, whose wishes are noted on the way."""
+    match request:
+        case GzipPacked():
+            return _unwrapped(call, tl.read(request.data))
+        case functions.InvokeWithLayerRequest():
+            call.key.layer = request.layer
+        case functions.InitConnectionRequest():
+            call.key.device = _device(call, request)
+        case functions.InvokeWithoutUpdatesRequest():
+            call.session.wants_updates = False
+    return _unwrapped(call, request.query) if isinstance(request, _WRAPPERS) else request
+
+
+def _device(call: Call, request: tl.Tl) -> Device:
+    if request.api_id != call.world.description.api_id:
+        raise RpcError(400, "CONNECTION_API_ID_INVALID")
+    said = (request.device_model, request.system_version, request.app_version, request.lang_code)
+    return Device(request.api_id, *said)
+
+
+def _outcome(call: Call) -> tl.Tl:
+    name = tl.method_name(call.request)
+    fault = call.world.faults.strike(name, _phone(call))
+    if fault is not None:
+        raise fault.error()
+    method = METHODS.get(type(call.request))
+    if method is None:
+        raise RpcError(400, "METHOD_INVALID")
+    if call.key.device is None:
+        raise RpcError(400, "CONNECTION_NOT_INITED")
+    _check_access(call, method.access)
+    return method.perform(call)
+
+
+def _check_access(call: Call, access: Access) -> None:
+    if access is Access.ANYBODY:
+        return
+    account = call.account
+    if access is Access.MEMBER and call.key.user_id != account.user_id:
+        raise RpcError(401, "SESSION_PASSWORD_NEEDED")
+
+
+def _phone(call: Call) -> str | None:
+    """Whom a request is about, for the faults: who is logged in, or who tries to."""
+    here = call.key.authorization
+    if here is not None:
+        return call.world.accounts.by_id(here.user_id).phone
+    account = call.world.accounts.find(getattr(call.request, "phone_number", ""))
+    return account.phone if account else None

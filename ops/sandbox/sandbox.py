@@ -1,0 +1,184 @@
+"""The sandbox as a whole: what a program that runs it, or a test, holds in its hand."""
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ops.sandbox import operations
+from ops.sandbox.accounts import Accounts
+from ops.sandbox.codes import PhoneCodes
+from ops.sandbox.control import ControlServer
+from ops.sandbox.dc import DataCentre
+from ops.sandbox.description import DcAddress, SandboxDescription, require_loopback
+from ops.sandbox.faults import Faults
+from ops.sandbox.files import replace_file
+from ops.sandbox.keys import AuthKeys
+from ops.sandbox.live import DuplicateUse
+from ops.sandbox.rsa_key import RsaKey
+from ops.sandbox.state import State, StateFile
+from ops.sandbox.tokens import LoginTokens
+from ops.sandbox.world import World
+
+API_ID = 1
+API_HASH = "5a4db0c5a4db0c5a4db0c5a4db0c5a4d"
+DC_IDS = (1, 2)
+TOKEN_LIFE = 30.0
+_CONTROL = 0
+_BACKLOG = 1024
+
+
+class Sandbox:
+    """Two data centres and their control interface, on loopback, in one asyncio loop.
+
+    With a `directory` it remembers its key, ports, accounts and logins there and writes `sandbox.json` for its
+    clients; without one, every start is a new sandbox. `token_life` is how long a QR token lives, in seconds.
+    Everything here belongs to the loop's own thread.
+    """
+
+    def __init__(
+        self, directory: Path | None = None, host: str = "127.0.0.1", *, token_life: float = TOKEN_LIFE
+    ) -> None:
+        require_loopback(host)
+        self._directory = directory
+        self._host = host
+        self._token_life = token_life
+        self._file = StateFile(directory)
+        self._world: World | None = None
+        self._parts: list[DataCentre | ControlServer] = []
+
+    async def start(self) -> None:
+        """Bind, and begin to serve. OSError if a port that was remembered is taken, ValueError for a damaged state."""
+        if self._directory is not None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = self._file.load()
+        listeners = {part: self._listener(state.ports.get(part, 0)) for part in (_CONTROL, *DC_IDS)}
+        state.ports = {part: listener.getsockname()[1] for part, listener in listeners.items()}
+        self._world = world = self._build(state)
+        if not len(world.accounts):
+            add_default_accounts(world.accounts)
+        self._file.changed()
+        world.save()
+        if self._directory is not None:
+            replace_file(self._directory / "sandbox.json", self.description.to_json().encode())
+        self._parts = [DataCentre(world, dc_id, listeners[dc_id]) for dc_id in DC_IDS]
+        self._parts.append(ControlServer(world, listeners[_CONTROL]))
+        for part in self._parts:
+            await part.start()
+
+    async def stop(self) -> None:
+        """Hang up on everybody and write what changed."""
+        for part in reversed(self._parts):
+            await part.stop()
+        self._parts = []
+        if self._world is not None:
+            self._world.save()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def world(self) -> World:
+        """The memory of a started sandbox."""
+        if self._world is None:
+            raise RuntimeError("start the sandbox first")
+        return self._world
+
+    @property
+    def description(self) -> SandboxDescription:
+        """What clients must know."""
+        return self.world.description
+
+    @property
+    def accounts(self) -> Accounts:
+        """The accounts, by phone number."""
+        return self.world.accounts
+
+    @property
+    def faults(self) -> Faults:
+        """The rules of what goes wrong."""
+        return self.world.faults
+
+    @property
+    def duplicates(self) -> list[DuplicateUse]:
+        """Each time one logged-in key spoke on two live connections at once."""
+        return self.world.duplicates
+
+    def provision(self, phone: str) -> str:
+        """A Telethon session string that is logged in as an account already, made without any key exchange."""
+        return operations.provision(self.world, phone)
+
+    def accept(self, url: str, phone: str) -> None:
+        """Scan a `tg://login?token=…` url with an account's phone; RpcError when it lets nobody in."""
+        operations.accept(self.world, url, phone)
+
+    def revoke(self, phone: str, authorization_hash: int | None = None) -> int:
+        """End one login of an account, or all; how many that were. Connected clients are told."""
+        return operations.revoke(self.world, phone, authorization_hash)
+
+    def forget(self, session: str) -> None:
+        """Forget the auth key of a session string: it meets transport error 404 from now on."""
+        operations.forget(self.world, session)
+
+    def _build(self, state: State) -> World:
+        accounts = Accounts(state.accounts, self._save_soon)
+        keys = AuthKeys(state.keys, self._save_soon)
+        rsa_key = RsaKey.from_pem(state.rsa_key)
+
+        def save() -> None:
+            state.accounts, state.keys = list(accounts), list(keys)
+            self._file.save(state)
+
+        return World(
+            description=self._describe(state, rsa_key),
+            rsa_key=rsa_key,
+            accounts=accounts,
+            keys=keys,
+            tokens=LoginTokens(self._token_life, time.time),
+            codes=PhoneCodes(time.time),
+            save=save,
+        )
+
+    def _save_soon(self) -> None:
+        """Write once this turn of the loop is over, however much it changed."""
+        self._file.changed()
+        asyncio.get_running_loop().call_soon(self.world.save)
+
+    def _describe(self, state: State, rsa_key: RsaKey) -> SandboxDescription:
+        return SandboxDescription(
+            dcs=tuple(DcAddress(dc_id, self._host, state.ports[dc_id]) for dc_id in DC_IDS),
+            rsa_public_key=rsa_key.public_pem,
+            api_id=API_ID,
+            api_hash=API_HASH,
+            control_url=f"http://{self._host}:{state.ports[_CONTROL]}",
+            control_key=state.control_key,
+        )
+
+    def _listener(self, port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self._host, port))
+        except OSError as taken:
+            listener.close()
+            raise OSError(
+                taken.errno,
+                f"port {port} is taken: stop the sandbox that runs in {self._directory}, or delete its state.json",
+            ) from None
+        listener.listen(_BACKLOG)
+        return listener
+
+
+def add_default_accounts(accounts: Accounts) -> None:
+    """Three people: on the home DC, on the home DC with a 2FA password, and on the other DC."""
+    accounts.add("Anna", phone="9996621001")
+    accounts.add("Boris", phone="9996621002", password="sandbox-2fa", hint="the word sandbox, a dash, 2fa")  # noqa: S106 - made up, and printed on the tin
+    accounts.add("Clara", phone="9996611003")
