@@ -51,7 +51,7 @@ class Telegram(Protocol):
         ...
 
     async def connect(self) -> Signal:
-        """Online, CredentialMissing, CredentialLost or AccountFrozen. Uses the connection that is open, if any."""
+        """Online, CredentialMissing, CredentialLost or AccountFrozen. Uses an open connection, if any."""
         ...
 
     async def disconnect(self) -> None:

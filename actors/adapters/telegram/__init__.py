@@ -1,0 +1,6 @@
+"""Telegram behind the actors' port: real Telethon clients, one connection per auth key, and their session files."""
+
+from actors.adapters.telegram.app import DcAddress, DeviceProfile, TelegramApp
+from actors.adapters.telegram.line import TelethonLines
+
+__all__ = ["DcAddress", "DeviceProfile", "TelegramApp", "TelethonLines"]

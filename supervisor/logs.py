@@ -1,0 +1,71 @@
+"""Logs: a JSON object a line (or colours for people), the same for our code and for libraries, redacted."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+SECRET_NAMES = re.compile(
+    r"password|secret|token|code|auth_key|api_hash|phone|ticket|jwt|authorization", re.IGNORECASE
+)
+SECRET_SHAPES = re.compile(
+    r"tg://login\?token=[\w=-]+"  # a QR's content
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
+    r"|\b\d{6,}:[\w-]{30,}"  # a bot token
+    r"|\+\d{7,15}\b"  # a phone number
+)
+STARS = "***"
+
+
+def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace what is named like a secret, and what has the shape of one, wherever it stands."""
+    for name, value in event.items():
+        if name != "event" and SECRET_NAMES.search(name):
+            event[name] = STARS
+        elif isinstance(value, str):
+            event[name] = SECRET_SHAPES.sub(STARS, value)
+    return event
+
+
+def configure(level: str, style: str, *, sandbox: bool) -> None:
+    """Send everything, the libraries' logs included, through one chain to standard error."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _label(sandbox=sandbox),
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    last = structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("telethon").setLevel(
+        logging.CRITICAL
+    )  # it logs requests; what matters reaches us as errors
+    logging.getLogger("hypercorn").setLevel(logging.WARNING)
+
+
+def _label(*, sandbox: bool) -> Any:
+    def add(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if sandbox:
+            event["environment"] = "sandbox"
+        return event
+
+    return add

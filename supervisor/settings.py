@@ -1,0 +1,162 @@
+"""The process's settings, read once from the environment; faults are named all at once, values never."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHORTEST_SECRET = 32
+PLACEHOLDERS = ("your-", "changeme", "change-me", "secret-here", "example")
+
+
+class SettingsError(Exception):
+    """The environment is not fit to start with. Its text names every variable and the fix, never a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxDc:
+    """One data centre of the sandbox."""
+
+    id: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxTelegram:
+    """The sandbox DC to talk to instead of Telegram, as `TELEGRAM_SANDBOX` names its description file."""
+
+    dcs: tuple[SandboxDc, ...]
+    rsa_public_key: str
+    api_id: int
+    api_hash: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the sandbox's `sandbox.json`. Raises SettingsError."""
+        try:
+            found: Mapping[str, Any] = json.loads(path.read_text())
+            dcs = tuple(SandboxDc(dc["id"], dc["host"], dc["port"]) for dc in found["dcs"])
+            return cls(dcs, found["rsa_public_key"], found["api_id"], found["api_hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SettingsError(
+                f"TELEGRAM_SANDBOX: {path} is no sandbox description ({type(error).__name__}). "
+                "Start one with: python -m ops.sandbox --directory DIR"
+            ) from error
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, under the names of the environment variables."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, hide_input_in_errors=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    database_url: SecretStr
+    redis_url: SecretStr
+    supabase_url: str | None = None
+    supabase_anon_key: SecretStr | None = None
+    supabase_service_role_key: SecretStr
+    miniapp_hmac_secret: SecretStr
+    miniapp_timestamp_tolerance: int = Field(default=300, ge=30, le=3600)
+    telegram_api_id_master: int | None = Field(default=None, gt=0)
+    telegram_api_hash_master: SecretStr | None = None
+    telegram_sandbox: Path | None = None
+    feature_unified_session_manager: bool = True
+    sessions_base_path: Path = Path("/app/sessions")
+    qr_ticket_ttl: int = Field(default=600, ge=60, le=600)
+    session_lock_ttl: int = Field(default=30, ge=10, le=300)
+    enable_session_backup: bool = False
+    backup_encryption_key_path: Path | None = None
+    backup_retention_days: int = Field(default=7, ge=1)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9090, ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    bridge_engine: Literal["fast", "stock"] = Field(
+        default="fast", validation_alias=AliasChoices("bridge_engine", "RUNTIME")
+    )
+
+    @field_validator("supabase_service_role_key", "miniapp_hmac_secret")
+    @classmethod
+    def _is_strong(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        if any(word in text.lower() for word in PLACEHOLDERS):
+            raise ValueError("is a placeholder; make one with: openssl rand -hex 32")
+        if len(text.encode()) < SHORTEST_SECRET:
+            raise ValueError(f"is shorter than {SHORTEST_SECRET} bytes; make one with: openssl rand -hex 32")
+        return secret
+
+    @model_validator(mode="after")
+    def _secrets_differ(self) -> Self:
+        if self.supabase_service_role_key == self.miniapp_hmac_secret:
+            raise ValueError("SUPABASE_SERVICE_ROLE_KEY and MINIAPP_HMAC_SECRET must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _one_telegram(self) -> Self:
+        real = self.telegram_api_id_master is not None or self.telegram_api_hash_master is not None
+        if self.telegram_sandbox is None:
+            missing = [
+                name.upper()
+                for name in ("telegram_api_id_master", "telegram_api_hash_master")
+                if getattr(self, name) is None
+            ]
+            if missing:
+                raise ValueError(
+                    f"{' and '.join(missing)} missing; get them at https://my.telegram.org "
+                    "(API development tools), or try everything with: ops/start --sandbox"
+                )
+        elif real:
+            raise ValueError(
+                "TELEGRAM_SANDBOX refuses real credentials: unset TELEGRAM_API_ID_MASTER and "
+                "TELEGRAM_API_HASH_MASTER, or unset TELEGRAM_SANDBOX"
+            )
+        elif not (_is_loopback(self.host) and _is_loopback(self.metrics_host)):
+            raise ValueError(
+                "TELEGRAM_SANDBOX serves this machine only: set HOST and METRICS_HOST to 127.0.0.1"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process's environment. Raises SettingsError with every fault in it at once."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # each field checks its own value
+    except ValidationError as error:
+        lines = sorted(_line(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False))
+        raise SettingsError("cannot start:\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    sentence = message.removeprefix("Value error, ")
+    if not location:
+        return sentence
+    name = str(location[0]).upper()
+    if message == "Field required":
+        return f"{name} is missing{_HINTS.get(name, '')}"
+    return f"{name} {sentence[:1].lower()}{sentence[1:]}"
+
+
+_HINTS = {
+    "DATABASE_URL": "; give PostgreSQL's URL, or let ops/start bring its own server",
+    "REDIS_URL": "; give the URL of Redis or Valkey, or let ops/start bring its own server",
+    "SUPABASE_SERVICE_ROLE_KEY": "; Supabase shows it under API settings, elsewhere: openssl rand -hex 32",
+    "MINIAPP_HMAC_SECRET": "; make one with: openssl rand -hex 32",
+}
