@@ -1,0 +1,17 @@
+"""Twins of the ports that need neither network nor servers, and take trio's virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.clock import Clock
+from actors.ports import OpenTelegram, Store, Tickets
+from tests.fakes.stores import FakeStore, FakeTickets
+from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
+
+__all__ = ["FakeAccount", "FakeSession", "FakeStore", "FakeTelegram", "FakeTickets", "Stall"]
+
+# For mypy: each keeps to its port.
+_STORE: Callable[[], Store] = FakeStore
+_TICKETS: Callable[[], Tickets] = FakeTickets
+_OPEN_TELEGRAM: Callable[[Clock], OpenTelegram] = FakeTelegram

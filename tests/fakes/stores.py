@@ -1,0 +1,90 @@
+"""Twins of the database and of the ticket store, in dicts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import trio
+
+from actors.core.names import SessionKey
+from actors.core.record import Record
+from actors.core.secret import Secret
+from actors.core.states import Reason, SessionState
+from actors.errors import StoreUnavailable, VersionConflict
+from actors.ports import Saved, Ticket, Transition
+
+
+class FakeStore:
+    """A Store in a dict. `down = True` is an outage; `stopped` holds the sessions that are not meant to run."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.stopped: set[SessionKey] = set()
+        self.rows: dict[SessionKey, Saved] = {}
+        self.journal: list[tuple[SessionKey, int, Transition]] = []
+
+    async def load(self, key: SessionKey) -> Saved | None:
+        await self._reach()
+        return self.rows.get(key)
+
+    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+        await self._reach()
+        saved = replace(saved, record=_written_down(saved.record))
+        present = self.rows.get(key)
+        if present == saved:
+            return
+        if saved.version != (present.version if present else 0) + 1:
+            raise VersionConflict(f"{key} is not at version {saved.version - 1}")
+        self.rows[key] = saved
+        if transition is not None:
+            self.journal.append((key, saved.version, transition))
+
+    async def running(self) -> list[SessionKey]:
+        await self._reach()
+        return [key for key, saved in self.rows.items() if key not in self.stopped and _runs(saved.record)]
+
+    async def _reach(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise StoreUnavailable("the fake database is down")
+
+
+def _written_down(record: Record) -> Record:
+    """The record as it comes back from JSON, so that nothing else can be kept here either."""
+    return replace(record, details=json.loads(json.dumps(record.details)))
+
+
+def _runs(record: Record) -> bool:
+    match record.state:
+        case SessionState.ABSENT:
+            return False
+        case SessionState.STALE:
+            for_a_person = record.reason in {Reason.CREDENTIAL_MISSING, Reason.ACCOUNT_MISMATCH}
+            return "retry_at" in record.details or not for_a_person
+        case SessionState.REVOKED:
+            return "retry_at" in record.details
+        case _:
+            return True
+
+
+class FakeTickets:
+    """Tickets in a dict, by trio's clock. `down = True` is an outage."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self._kept: dict[Secret, tuple[Ticket, float]] = {}
+
+    async def remember(self, ticket: Secret, opens: Ticket, ttl: float) -> None:
+        await self._reach()
+        self._kept[ticket] = (opens, trio.current_time() + ttl)
+
+    async def find(self, ticket: Secret) -> Ticket | None:
+        await self._reach()
+        opens, until = self._kept.get(ticket, (None, 0.0))
+        return opens if trio.current_time() < until else None
+
+    async def _reach(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise StoreUnavailable("the fake ticket store is down")

@@ -1,0 +1,256 @@
+"""A twin of Telegram for many sessions: it follows a small model of an account, unless a test scripts its answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import trio
+
+from actors.clock import Clock
+from actors.core import messages as m
+from actors.core.names import SessionKey
+from actors.core.secret import Secret
+from actors.core.states import QrToken, Reason
+
+TOKEN_LIFE = 30.0
+"""Seconds, as usual at Telegram (core.telegram.org/api/qr-login)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FakeAccount:
+    """Somebody's Telegram account, and what they would type."""
+
+    id: int = 4242
+    code: str = "12345"
+    password: str | None = None
+    hint: str | None = None
+
+
+class Stall:
+    """An answer that never comes."""
+
+
+Answer = m.Signal | Exception | Stall
+
+
+@dataclass(slots=True)
+class FakeSession:
+    """All that lies outside the process about one session: its file, Telegram's servers, the person's phone."""
+
+    account: FakeAccount
+    credential: int | None = None
+    """The account in the session's file."""
+    ended: Reason | None = None
+    """Why Telegram no longer accepts the credential."""
+    frozen: bool = False
+    connections: int = 0
+    most_connections: int = 0
+    logins_logged_out: int = 0
+    calls: list[str] = field(default_factory=list)
+    lines: list[FakeLine] = field(default_factory=list)
+    _answers: deque[Answer] = field(default_factory=deque)
+    _answers_to: defaultdict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
+
+    def answer(self, *answers: Answer, to: str | None = None) -> None:
+        """Script the next answers, to whatever is called next or to one method, ahead of the usual ones."""
+        (self._answers if to is None else self._answers_to[to]).extend(answers)
+
+    def next_answer(self, method: str) -> Answer | None:
+        """What the script says to this call, if anything."""
+        for script in (self._answers_to[method], self._answers):
+            if script:
+                return script.popleft()
+        return None
+
+    @property
+    def line(self) -> FakeLine:
+        """The line that was opened last and is still open."""
+        return self.lines[-1]
+
+    def accept(self, account: FakeAccount | None = None) -> None:
+        """Let a phone (its own account's, unless another's) scan the QR that is shown, and confirm."""
+        self.line.accept(account or self.account)
+
+    def push(self, signal: m.Signal) -> None:
+        """Tell the session something by itself."""
+        self.line.tell(signal)
+
+    def drop_connection(self) -> None:
+        """Cut the open connection."""
+        self.line.lose_connection()
+
+
+class FakeTelegram:
+    """Telegram as many sessions see it. `telegram[key]` is the far side of one; every other has `account`."""
+
+    def __init__(self, clock: Clock, account: FakeAccount | None = None) -> None:
+        self.account = account or FakeAccount()
+        self._clock = clock
+        self._sessions: dict[SessionKey, FakeSession] = {}
+
+    def __getitem__(self, key: SessionKey) -> FakeSession:
+        """The far side of this session, which outlives the lines to it."""
+        return self._sessions.setdefault(key, FakeSession(self.account))
+
+    @asynccontextmanager
+    async def __call__(self, key: SessionKey, tell: Callable[[m.Signal], None]) -> AsyncIterator[FakeLine]:
+        session = self[key]
+        line = FakeLine(session, tell, self._clock)
+        session.lines.append(line)
+        try:
+            yield line
+        finally:
+            line.hang_up()
+            session.lines.remove(line)
+
+
+class FakeLine:
+    """One session's line. A login's key and what came of it are gone when the line closes."""
+
+    def __init__(self, session: FakeSession, tell: Callable[[m.Signal], None], clock: Clock) -> None:
+        self.tell = tell
+        self._session = session
+        self._clock = clock
+        self._connected_as: Literal["login", "session"] | None = None
+        self._token: QrToken | None = None
+        self._issued = 0
+        self._code_sent = False
+        self._let_in: FakeAccount | None = None
+
+    async def export_token(self) -> m.Signal:
+        return await self._scripted("export_token") or self._token_or_outcome()
+
+    async def send_code(self, phone: Secret) -> m.Signal:  # noqa: ARG002 - any number reaches the account
+        return await self._scripted("send_code") or self._code_sent_by("app")
+
+    async def send_code_again(self) -> m.Signal:
+        return await self._scripted("send_code_again") or self._code_sent_by("sms")
+
+    async def sign_in(self, code: Secret) -> m.Signal:
+        return await self._scripted("sign_in") or self._code_checked(code.reveal())
+
+    async def check_password(self, password: Secret) -> m.Signal:
+        return await self._scripted("check_password") or self._password_checked(password.reveal())
+
+    async def adopt(self, account_id: int) -> m.Signal:
+        return await self._scripted("adopt") or self._adopted(account_id)
+
+    async def abandon_login(self, *, log_out: bool) -> None:
+        await self._scripted("abandon_login")
+        self._session.logins_logged_out += log_out
+        self._forget_login()
+
+    async def connect(self) -> m.Signal:
+        return await self._scripted("connect") or self._validated()
+
+    async def disconnect(self) -> None:
+        await self._scripted("disconnect")
+        self.hang_up()
+
+    async def log_out(self) -> m.Signal:
+        return await self._scripted("log_out") or self._logged_out()
+
+    def accept(self, account: FakeAccount) -> None:
+        """Let this account scan the QR that is shown."""
+        assert self._connected_as == "login", "no login is connected"
+        assert self._token is not None, "no QR was shown"
+        assert self._clock.now() < self._token.expires_at, "the QR that was shown last is dead"
+        self._let_in = account
+        self.tell(m.TokenAccepted())
+
+    def lose_connection(self) -> None:
+        """Cut the open connection and say so."""
+        assert self._connected_as is not None, "no connection is open"
+        self.hang_up()
+        self.tell(m.ConnectionLost(self._clock.now()))
+
+    def hang_up(self) -> None:
+        """Close whatever connection is open."""
+        if self._connected_as is not None:
+            self._connected_as = None
+            self._session.connections -= 1
+
+    async def _scripted(self, method: str) -> m.Signal | None:
+        self._session.calls.append(method)
+        await trio.lowlevel.checkpoint()
+        answer = self._session.next_answer(method)
+        if isinstance(answer, Stall):
+            await trio.sleep_forever()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _connect_as(self, whom: Literal["login", "session"]) -> None:
+        if self._connected_as == whom:
+            return
+        self.hang_up()
+        self._connected_as = whom
+        self._session.connections += 1
+        self._session.most_connections = max(self._session.most_connections, self._session.connections)
+
+    def _token_or_outcome(self) -> m.Signal:
+        self._connect_as("login")
+        if self._let_in is not None:
+            return self._first_factor_done(self._let_in)
+        now = self._clock.now()
+        if self._token is None or now >= self._token.expires_at:
+            self._issued += 1
+            self._token = QrToken(Secret(f"tg://login?token=fake-{self._issued}"), now + TOKEN_LIFE)
+        return m.TokenIssued(now, self._token)
+
+    def _code_sent_by(self, delivery: str) -> m.Signal:
+        self._connect_as("login")
+        self._code_sent = True
+        return m.CodeSent(delivery)
+
+    def _code_checked(self, code: str) -> m.Signal:
+        if not self._code_sent:
+            return m.LoginFailed(Reason.CODE_EXPIRED)
+        if code != self._session.account.code:
+            return m.CodeRejected()
+        return self._first_factor_done(self._session.account)
+
+    def _first_factor_done(self, account: FakeAccount) -> m.Signal:
+        self._let_in = account
+        if account.password is None:
+            return m.SignedIn(account.id)
+        return m.PasswordNeeded(self._clock.now(), account.hint)
+
+    def _password_checked(self, password: str) -> m.Signal:
+        if self._let_in is None:
+            return m.LoginFailed(Reason.LOGIN_REFUSED)
+        if password != self._let_in.password:
+            return m.PasswordRejected()
+        return m.SignedIn(self._let_in.id)
+
+    def _adopted(self, account_id: int) -> m.Signal:
+        self._session.credential = account_id
+        self._session.ended = None
+        self._forget_login()
+        return m.Adopted(account_id)
+
+    def _forget_login(self) -> None:
+        if self._connected_as == "login":
+            self.hang_up()
+        self._token, self._code_sent, self._let_in = None, False, None
+
+    def _validated(self) -> m.Signal:
+        session = self._session
+        if session.credential is None:
+            return m.CredentialMissing()
+        self._connect_as("session")
+        if session.connections > 1:
+            # What Telegram does to a key in use twice (core.telegram.org/api/errors, 406 AUTH_KEY_DUPLICATED).
+            session.ended = Reason.AUTH_KEY_DUPLICATED
+        if session.ended is not None:
+            return m.CredentialLost(session.ended)
+        return m.AccountFrozen() if session.frozen else m.Online(session.credential)
+
+    def _logged_out(self) -> m.Signal:
+        self.hang_up()
+        gone, self._session.credential = self._session.credential, None
+        return m.CredentialMissing() if gone is None else m.LoggedOut()
