@@ -1,5 +1,6 @@
 """The directory that belongs to one embedded server: its lock, password, log and data."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -13,6 +14,8 @@ from ops.embedded.errors import EmbeddedError
 
 LONGEST_SOCKET_PATH = 103
 """Bytes that fit sockaddr_un.sun_path with its final zero: 108 on Linux, 104 on macOS (unix(7), unix(4))."""
+
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ class Place:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
             raise EmbeddedError(
                 f"{self.directory} cannot be used ({error.strerror}: {error.filename}): "
                 f"make it a directory that uid {os.geteuid()} may write, or choose another."

@@ -86,14 +86,17 @@ class Postgres(Server):
 
     def _prepare(self, program: Path, account: Account | None) -> None:
         """Make the cluster, unless there is one. It gets its final name only when complete."""
-        data, draft = self._place.data, self._place.directory / "data.new"
+        data = self._place.data
         if data.exists():
             if not (self._place.directory / "password").exists():
                 raise EmbeddedError(
                     f"{self._place.directory}/password is gone: restore it, or remove the directory."
                 )
             return
-        shutil.rmtree(draft, ignore_errors=True)
+        for abandoned in self._place.directory.glob("data.*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        # A new name: the initdb of a launcher that was killed may still be writing to its own.
+        draft = Path(tempfile.mkdtemp(prefix="data.", dir=self._place.directory))
         self._place.give(draft, account)
         with tempfile.TemporaryFile() as pwfile:
             pwfile.write(self._place.password().encode() + b"\n")

@@ -35,7 +35,8 @@ _KEEPER = Path(__file__).with_name("keeper.py")
 class Server(ABC):
     """One embedded server in a directory of its own; started by `start()` or `with`, stopped by `stop()`.
 
-    Its methods block and are not for two threads at once; two servers may be started in two threads.
+    Its methods block. A server that ended by itself can be started again. Two servers may be started in two
+    threads, but no two threads may use one server.
     """
 
     name: ClassVar[str]
@@ -81,8 +82,9 @@ class Server(ABC):
 
         Raises EmbeddedError if the platform, the directory or the server's own refusal is in the way.
         """
-        if self._keeper is not None:
+        if self.is_running:
             raise EmbeddedError(f"{self!r} is started already.")
+        self.stop()
         program = self._program(account := self._account())
         with self._place.claimed() as lock:
             self._prepare(program, account)
