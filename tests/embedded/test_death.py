@@ -41,7 +41,16 @@ def test_no_process_is_left_when_the_launcher_is_killed(cluster: Path, directory
         assert len(everybody) >= 8  # two keepers, two servers, and PostgreSQL's own processes
         launcher.kill()
     wait_until(lambda: all(is_gone(pid) for pid in everybody))
+
+
+def test_the_next_launcher_need_not_wait_for_the_servers_of_one_that_was_killed(
+    cluster: Path, directory: Path
+) -> None:
+    with launch(cluster, directory.with_name("valkey")) as launcher:
+        servers = [read_pid(launcher), read_pid(launcher)]
+        launcher.kill()
     with Postgres(cluster) as postgres, Valkey(directory.with_name("valkey")) as valkey:
+        assert all(is_gone(pid) for pid in servers)
         assert postgres.is_running
         assert valkey.is_running
 
