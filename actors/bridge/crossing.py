@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, TypeVarTuple
+from typing import NoReturn, TypeVar, TypeVarTuple
 
+import trio
 import trio_asyncio
 
 Result = TypeVar("Result")
@@ -25,14 +26,13 @@ async def in_asyncio(fn: Callable[[*Args], Awaitable[Result]], *args: *Args) -> 
     trio: there it is a BaseException that passes every `except Exception` and ends the process.
     Raises RuntimeError if no loop is open around the caller.
     """
-    loop = trio_asyncio.current_loop.get()
-    if loop is None:
+    loop: asyncio.AbstractEventLoop | None = trio_asyncio.current_loop.get()
+    if loop is None or loop.is_closed():
         raise RuntimeError("in_asyncio needs an open loop: call it inside 'async with open_loop()'.")
     try:
-        result: Result = await loop.run_aio_coroutine(_called(fn, *args))
+        return await _result_of(loop.create_task(_called(fn, *args), name=_name(fn)))
     except asyncio.CancelledError as cancelled:
         raise BridgeLost(f"asyncio code cancelled {_name(fn)}") from cancelled
-    return result
 
 
 async def in_trio(fn: Callable[[*Args], Awaitable[Result]], *args: *Args) -> Result:
@@ -48,6 +48,36 @@ async def in_trio(fn: Callable[[*Args], Awaitable[Result]], *args: *Args) -> Res
 async def _called(fn: Callable[[*Args], Awaitable[Result]], *args: *Args) -> Result:
     """Make the call itself inside asyncio: many functions look for the running loop before they await."""
     return await fn(*args)
+
+
+async def _result_of(task: asyncio.Task[Result]) -> Result:
+    """Wait in trio for an asyncio task. If both sides cancel it, the trio cancellation wins.
+
+    A caller that outlives the loop can still be cancelled, unlike with trio-asyncio's own waiting: that
+    leaves it to an asyncio task which nobody runs any more, and hangs.
+    """
+    loop = task.get_loop()
+    waiter: trio.lowlevel.Task | None = trio.lowlevel.current_task()
+    raise_cancel: Callable[[], NoReturn] | None = None
+
+    def wake(_: object) -> None:
+        if waiter is not None:
+            trio.lowlevel.reschedule(waiter)
+
+    def abort(how: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
+        nonlocal waiter, raise_cancel
+        if not loop.is_running():
+            waiter = None
+            return trio.lowlevel.Abort.SUCCEEDED
+        raise_cancel = how
+        task.cancel()
+        return trio.lowlevel.Abort.FAILED
+
+    task.add_done_callback(wake)
+    await trio.lowlevel.wait_task_rescheduled(abort)
+    if raise_cancel is not None and task.cancelled():
+        raise_cancel()
+    return task.result()
 
 
 def _name(fn: Callable[..., object]) -> str:

@@ -53,6 +53,9 @@ PINNED = "0.16.0"
 ROUNDS_PER_TURN = 4
 HANDLES_PER_TURN = 512
 
+# What a stopped loop still runs before it closes; without an end, a callback that queues itself would hang it.
+TURNS_TO_DRAIN = 100
+
 # Below so many cancelled timers it is not worth sifting the heap for them; asyncio's number.
 FEW_CANCELLED_TIMERS = 100
 
@@ -70,16 +73,20 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
     _timers: list[asyncio.TimerHandle]
 
     def __init__(self, queue_len: None = None) -> None:
+        if not hasattr(selectors.DefaultSelector, "fileno"):
+            self._closed = True  # there is nothing to close yet
+            raise RuntimeError("The fast engine needs epoll or kqueue: use open_loop(engine='stock') here.")
         super().__init__(queue_len)
         # Closed, so that anything which still used the stock queue would fail rather than wait.
         self._q_send.close()
         self._q_recv.close()
         # asyncio's self-pipe stays behind in the old selector: it wakes loops that block in select().
-        self._selector = _selector_with_a_descriptor()
+        self._selector = selectors.DefaultSelector()
         self._ready = collections.deque()
         self._cancelled_timers = 0
         # So many handles of the queue must run before the sockets are looked at again.
         self._before_poll = 0
+        self._turns_to_drain = TURNS_TO_DRAIN
         # The main task while it is parked, and the time until which it is.
         self._parked: trio.lowlevel.Task | None = None
         self._parked_until = math.inf
@@ -115,7 +122,7 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
     ) -> asyncio.Handle:
         """Queue a callback from another thread. Raises RuntimeError when the loop has closed."""
         token = self._token
-        if token is None:
+        if self._closed or token is None:
             raise RuntimeError("Event loop is closed")
         handle = asyncio.Handle(callback, args, self, context)
         token.run_sync_soon(self._queue_from_outside, handle)
@@ -187,7 +194,7 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
             try:
                 handle._run()
             except TrioAsyncioExit:  # this is how stop() speaks
-                self._stopping = True
+                self._stopped.set()
             except (SystemExit, KeyboardInterrupt) as end:
                 self._end_with(end)
 
@@ -230,25 +237,26 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
             self._stopped.set()
 
     async def _work_until_stopped(self) -> None:
-        while not self._stopping:
+        while not self._stopped.is_set():
             self._take_due_timers()
             self._run_turn()
             if self._ready:
                 await trio.lowlevel.cancel_shielded_checkpoint()
-            elif not self._stopping:
+            elif not self._stopped.is_set():
                 await self._park()
 
     async def _main_loop_one(self, *, no_wait: bool) -> None:
         """Run what is left; trio-asyncio drains the stopped loop with this until it raises WouldBlock."""
         assert no_wait, "the engine has its own main loop"  # noqa: S101 - the caller is trio-asyncio alone
         self._take_due_timers()
-        if not self._ready:
+        if not self._ready or not self._turns_to_drain:
             raise trio.WouldBlock
+        self._turns_to_drain -= 1
         self._run_turn()
 
     @trio.lowlevel.enable_ki_protection
     async def _poll(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             await trio.lowlevel.wait_readable(self._selector.fileno())
             if self._before_poll <= 0:
                 self._process_events(self._selector.select(0))
@@ -257,7 +265,7 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
             parked, self._parked = self._parked, None
             self._run_turn()
             self._parked = parked
-            if self._ready or self._stopping or self._next_deadline() < self._parked_until:
+            if self._ready or self._stopped.is_set() or self._next_deadline() < self._parked_until:
                 self._wake()
 
     async def _park(self) -> None:
@@ -276,10 +284,3 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
         if self._parked is not None:
             task, self._parked = self._parked, None
             trio.lowlevel.reschedule(task)
-
-
-def _selector_with_a_descriptor() -> selectors.DefaultSelector:
-    selector = selectors.DefaultSelector()
-    if not hasattr(selector, "fileno"):
-        raise RuntimeError("The fast engine needs epoll or kqueue. Open the loop with engine='stock' here.")
-    return selector
