@@ -1,4 +1,4 @@
-"""A small Telegram of our own on loopback: real MTProto for an unmodified Telethon, and no real account in it."""
+"""A small Telegram of our own on loopback: real MTProto for an unmodified Telethon, no real account."""
 
 from ops.sandbox.description import SandboxDescription
 from ops.sandbox.errors import RpcError

@@ -22,7 +22,7 @@ async def run(sandbox: Sandbox, directory: Path) -> None:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(
-        prog="python -m ops.sandbox", description="A Telegram of our own on loopback."
+        prog="python -m ops.sandbox", description="A sandbox Telegram on loopback."
     )
     parser.add_argument("--directory", type=Path, required=True, help="where its state and sandbox.json live")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")

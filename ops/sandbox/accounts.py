@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from ops.sandbox.keys import new_hash
 _TEST_PHONE = re.compile(r"99966([1-9])\d{4}")
 _FIRST_USER_ID = 7_000_000_000
 _CODE_LENGTH = 5
+_NUMBERS = 10_000
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Accounts:
         self._by_phone = {account.phone: account for account in accounts}
         self._by_id = {account.user_id: account for account in accounts}
         self._changed = changed
+        self._next_number = Counter[int]()
+        self._last_id = max(self._by_id, default=_FIRST_USER_ID)
 
     def __iter__(self) -> Iterator[Account]:
         return iter(list(self._by_phone.values()))
@@ -80,16 +84,19 @@ class Accounts:
             raise ValueError(f"{phone} is no test number: the sandbox takes 99966XYYYY only, X being the DC")
         if phone in self._by_phone:
             raise ValueError(f"the sandbox has an account with phone {phone} already")
-        user_id = max(self._by_id, default=_FIRST_USER_ID) + 1
-        token = f"{user_id}:SANDBOX-{secrets.token_urlsafe(20)}" if is_bot else None
-        account = Account(user_id, new_hash(), phone, first_name, "Sandbox", home, password, hint, token)
-        self._by_phone[phone] = self._by_id[user_id] = account
+        self._last_id += 1
+        token = f"{self._last_id}:SANDBOX-{secrets.token_urlsafe(20)}" if is_bot else None
+        account = Account(
+            self._last_id, new_hash(), phone, first_name, "Sandbox", home, password, hint, token
+        )
+        self._by_phone[phone] = self._by_id[self._last_id] = account
         self._changed()
         return account
 
     def _free_phone(self, dc_id: int) -> str:
-        for number in range(10_000):
-            phone = f"99966{dc_id}{number:04}"
+        while self._next_number[dc_id] < _NUMBERS:
+            phone = f"99966{dc_id}{self._next_number[dc_id]:04}"
+            self._next_number[dc_id] += 1
             if phone not in self._by_phone:
                 return phone
         raise ValueError(f"every test number of DC {dc_id} is taken")
@@ -101,7 +108,7 @@ def digits(phone: str) -> str:
 
 
 def dc_of(phone: str) -> int | None:
-    """The data centre that a test number belongs to, None for any other number (core.telegram.org/api/auth#test-accounts)."""
+    """The data centre of a test number, None for any other number (core.telegram.org/api/auth#test-accounts)."""
     match = _TEST_PHONE.fullmatch(phone)
     return int(match[1]) if match else None
 

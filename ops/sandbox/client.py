@@ -10,8 +10,8 @@ from ops.sandbox.description import SandboxDescription
 def trust(description: SandboxDescription) -> None:
     """Make Telethon in this process trust the sandbox and nobody else.
 
-    It is told to forget Telegram's RSA keys, so that it cannot make a key with a real data centre even by mistake,
-    and to forget the addresses of a former sandbox, which it keeps for the process and not for the client.
+    It forgets Telegram's RSA keys, so that it cannot make a key with a real data centre even by mistake, and
+    the addresses of a former sandbox, which it keeps for the process and not for the client.
     """
     rsa._server_keys.clear()  # noqa: SLF001 - Telethon offers no other way
     rsa.add_key(description.rsa_public_key, old=False)
@@ -19,6 +19,6 @@ def trust(description: SandboxDescription) -> None:
 
 
 def home(session: Session, description: SandboxDescription, dc_id: int | None = None) -> Session:
-    """Let a session without a key begin at the sandbox: at `dc_id`, or where new sessions begin. Returns it."""
+    """The same session, told to begin at the sandbox: at `dc_id`, or where new sessions begin."""
     session.set_dc(*description.dc(dc_id or description.home_dc))
     return session

@@ -29,6 +29,8 @@ routes = Blueprint("control", __name__)
 
 @dataclass(frozen=True)
 class NewAccount:
+    """An account to make."""
+
     first_name: str
     phone: str | None = None
     dc_id: int = 2
@@ -39,17 +41,23 @@ class NewAccount:
 
 @dataclass(frozen=True)
 class Scan:
+    """A login url, and whose phone scans it."""
+
     url: str = field(repr=False)
     phone: str
 
 
 @dataclass(frozen=True)
 class Whom:
+    """An account."""
+
     phone: str
 
 
 @dataclass(frozen=True)
 class NewFault:
+    """A rule to add; see `Faults.fail`."""
+
     method: str
     error: str
     code: int | None = None
@@ -59,12 +67,16 @@ class NewFault:
 
 @dataclass(frozen=True)
 class Revocation:
+    """Which logins to end."""
+
     phone: str
     hash: int | None = None
 
 
 @dataclass(frozen=True)
 class Forgetting:
+    """Whose auth key to forget."""
+
     session: str = field(repr=False)
 
 

@@ -68,7 +68,7 @@ def require_loopback(host: str) -> None:
 
 
 def token_of(url: str) -> bytes:
-    """The login token in a `tg://login?token=…` url (core.telegram.org/api/qr-login); ValueError if none is."""
+    """The token in a `tg://login?token=…` url (core.telegram.org/api/qr-login); ValueError if it has none."""
     prefix = "tg://login?token="
     if not url.startswith(prefix):
         raise ValueError(f"a login url begins with {prefix}")

@@ -6,7 +6,7 @@ The safe prime is the one Telegram itself sends, which clients know by heart and
 
 import secrets
 
-import gmpy2  # type: ignore[import-untyped] - publishes no types
+import gmpy2
 
 PRIME_BYTES = bytes.fromhex(
     "c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f"

@@ -29,18 +29,18 @@ class Envelope:
 
 
 def opened(secret: bytes, packet: bytes) -> Envelope:
-    """Decrypt a client's packet and check its `msg_key` and its lengths; ProtocolViolation if they are wrong."""
+    """Decrypt a client's packet; ProtocolViolation if its `msg_key` or its lengths are wrong."""
     msg_key, sealed = packet[8:24], packet[24:]
     if len(sealed) < _HEAD.size or len(sealed) % 16:
         raise ProtocolViolation("a packet of impossible length")
     plain = AES.decrypt_ige(sealed, *_aes(secret, msg_key, _FROM_CLIENT))
     if not hmac.compare_digest(msg_key, _msg_key(secret, plain, _FROM_CLIENT)):
         raise ProtocolViolation("msg_key does not match")
-    *head, length = _HEAD.unpack_from(plain)
+    salt, session_id, msg_id, seq_no, length = _HEAD.unpack_from(plain)
     padding = len(plain) - _HEAD.size - length
     if length < 0 or length % 4 or not _SHORTEST_PADDING <= padding <= _LONGEST_PADDING:
         raise ProtocolViolation("padding out of range")
-    return Envelope(*head, body=plain[_HEAD.size : _HEAD.size + length])
+    return Envelope(salt, session_id, msg_id, seq_no, plain[_HEAD.size : _HEAD.size + length])
 
 
 def sealed(secret: bytes, key_id: int, salt: int, session_id: int, message: bytes) -> bytes:
@@ -48,7 +48,8 @@ def sealed(secret: bytes, key_id: int, salt: int, session_id: int, message: byte
     plain = struct.pack("<qq", salt, session_id) + message
     plain += os.urandom(-(len(plain) + _SHORTEST_PADDING) % 16 + _SHORTEST_PADDING)
     msg_key = _msg_key(secret, plain, _FROM_SERVER)
-    return struct.pack("<Q", key_id) + msg_key + AES.encrypt_ige(plain, *_aes(secret, msg_key, _FROM_SERVER))
+    encrypted: bytes = AES.encrypt_ige(plain, *_aes(secret, msg_key, _FROM_SERVER))
+    return struct.pack("<Q", key_id) + msg_key + encrypted
 
 
 def _msg_key(secret: bytes, plain: bytes, x: int) -> bytes:

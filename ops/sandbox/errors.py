@@ -5,7 +5,7 @@ from telethon.tl.types import RpcError as TlRpcError
 
 
 class RpcError(Exception):
-    """A method refused, answered as `rpc_error` with Telegram's code and name (core.telegram.org/api/errors)."""
+    """A refusal, answered as `rpc_error` with Telegram's code and name (core.telegram.org/api/errors)."""
 
     def __init__(self, code: int, name: str) -> None:
         super().__init__(f"{code} {name}")
@@ -18,6 +18,6 @@ class ProtocolViolation(Exception):
 
 
 def usual_code(name: str) -> int:
-    """The code that Telegram sends with an error name, as Telethon's own table knows it; 400 when it does not."""
+    """The code that Telegram sends with an error name, by Telethon's own table; 400 when it has none."""
     error = rpc_message_to_error(TlRpcError(400, name), None)
     return error.code or 400

@@ -21,7 +21,7 @@ class RpcFailure:
         return RpcError(self.code, self.name)
 
 
-# More kinds (a connection that stalls, drops or resets) join here; `Faults.strike` and its callers stay as they are.
+# More kinds (a connection that stalls, drops or resets) join here as a union.
 Fault = RpcFailure
 
 

@@ -39,7 +39,6 @@ class AuthKey:
     dc_id: int
     created: int
     first_salt: int = field(repr=False)
-    layer: int = 0
     device: Device | None = None
     authorization: Authorization | None = None
     duplicated: bool = False
@@ -104,6 +103,12 @@ class AuthKeys:
         key.authorization = Authorization(user_id, new_hash(), int(time.time()), password_pending)
         self._changed()
         return key.authorization
+
+    def describe(self, key: AuthKey, device: Device) -> None:
+        """Remember what a client said about itself."""
+        if key.device != device:
+            key.device = device
+            self._changed()
 
     def deauthorize(self, key: AuthKey, *, duplicated: bool = False) -> None:
         """Log out whoever is logged in with `key`; `duplicated` burns the key for good."""

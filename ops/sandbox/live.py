@@ -1,6 +1,7 @@
 """Who is connected with which key, and the proof when one key is in use twice at once."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,7 @@ from ops.sandbox.keys import AuthKey
 
 
 class Line(Protocol):
-    """What the rest of the sandbox may do with a connection."""
+    """What the rest of the sandbox sees of a connection, and may do with it."""
 
     dc_id: int
     peer: str
@@ -18,11 +19,25 @@ class Line(Protocol):
     was_revoked: bool
 
     @property
-    def is_open(self) -> bool: ...
-    def push(self, key: AuthKey, update: tl.Tl) -> None: ...
-    def close_after(self, delay: float | None) -> None: ...
-    def end_session(self, key: AuthKey, session_id: int) -> bool: ...
-    def refuse_key(self) -> None: ...
+    def is_open(self) -> bool:
+        """Whether the client can still be reached, as far as this side knows."""
+        ...
+
+    def push(self, key: AuthKey, update: tl.Tl) -> None:
+        """Send an update to the sessions that `key` has here, those excepted that want none."""
+        ...
+
+    def close_after(self, delay: float | None) -> None:
+        """End the connection in `delay` seconds unless this is called again; None takes that back."""
+        ...
+
+    def end_session(self, key: AuthKey, session_id: int) -> bool:
+        """Forget a session of `key`; False if there is none here."""
+        ...
+
+    def refuse_key(self) -> None:
+        """Say that the key is not known here, and end the connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +55,21 @@ class Live:
     """The open connections, by the keys that have spoken on them."""
 
     def __init__(self) -> None:
-        self._lines: dict[AuthKey, list[Line]] = {}
+        self._lines: defaultdict[AuthKey, list[Line]] = defaultdict(list)
+        self._keys: defaultdict[Line, list[AuthKey]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[tuple[AuthKey, Line]]:
-        return iter([(key, line) for key, lines in self._lines.items() for line in lines])
+        return iter([(key, line) for line, keys in self._keys.items() for key in keys])
 
     def of(self, key: AuthKey) -> list[Line]:
         """The open connections on which a key has spoken."""
-        return [line for line in self._lines.get(key, []) if line.is_open]
+        return [line for line in self._lines.get(key, ()) if line.is_open]
 
     def speaks(self, key: AuthKey, line: Line) -> DuplicateUse | None:
-        """Note that `key` speaks on `line`; what is wrong with that when it is logged in and speaks elsewhere too."""
-        lines = self._lines.setdefault(key, [])
-        if line not in lines:
-            lines.append(line)
+        """Note that `key` speaks on `line`; the proof, when it is logged in and has another live line."""
+        if key not in self._keys[line]:
+            self._keys[line].append(key)
+            self._lines[key].append(line)
         others = [other for other in self.of(key) if other is not line]
         if key.user_id is None or not others:
             return None
@@ -61,10 +77,9 @@ class Live:
 
     def leaves(self, line: Line) -> None:
         """Note that a connection is gone."""
-        for key, lines in list(self._lines.items()):
-            if line in lines:
-                lines.remove(line)
-            if not lines:
+        for key in self._keys.pop(line, ()):
+            self._lines[key].remove(line)
+            if not self._lines[key]:
                 del self._lines[key]
 
     def push(self, key: AuthKey, update: tl.Tl) -> None:

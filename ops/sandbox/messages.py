@@ -1,4 +1,7 @@
-"""Messages: the units that a packet carries, alone or in a container (core.telegram.org/mtproto/service_messages)."""
+"""Messages: the units that a packet carries, alone or in a container.
+
+The source is core.telegram.org/mtproto/service_messages#containers.
+"""
 
 import struct
 import time
@@ -7,11 +10,11 @@ from dataclasses import dataclass, field
 from telethon.tl.core import MessageContainer
 
 from ops.sandbox import tl
-from ops.sandbox.errors import ProtocolViolation
 
 _CONTAINER = struct.pack("<I", MessageContainer.CONSTRUCTOR_ID)
 _HEAD = struct.Struct("<qii")
 _MOST_INNER = 1020
+_COUNT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +31,29 @@ class Message:
         return self.body.startswith(_CONTAINER)
 
     def unpacked(self) -> list["Message"]:
-        """The messages of a container, or just this one; ProtocolViolation when the container is malformed."""
+        """The messages of a container, none when it is malformed, or just this one."""
         if not self.is_container:
             return [self]
         try:
             (count,) = struct.unpack_from("<i", self.body, len(_CONTAINER))
-            return _inner(self.body[len(_CONTAINER) + 4 :], count)
+            return _inner(self.body[len(_CONTAINER) + _COUNT :], count)
         except struct.error:
-            raise ProtocolViolation("a container that is cut off") from None
+            return []
 
     def __bytes__(self) -> bytes:
         return _HEAD.pack(self.msg_id, self.seq_no, len(self.body)) + self.body
 
 
 def _inner(rest: bytes, count: int) -> list[Message]:
-    if not 0 <= count <= _MOST_INNER:
-        raise ProtocolViolation("a container of impossible size")
+    if not 0 < count <= _MOST_INNER:
+        return []
     messages = []
     for _ in range(count):
         msg_id, seq_no, length = _HEAD.unpack_from(rest)
         body, rest = rest[_HEAD.size : _HEAD.size + length], rest[_HEAD.size + length :]
-        if length < 4 or len(body) != length:
-            raise ProtocolViolation("a container that is cut off")
         messages.append(Message(msg_id, seq_no, tl.unzipped(body)))
-    if any(message.is_container for message in messages):
-        raise ProtocolViolation("a container in a container")
+        if not body or len(body) != length or messages[-1].is_container:
+            return []
     return messages
 
 
@@ -62,7 +63,7 @@ def container(messages: list[Message]) -> bytes:
 
 
 class MessageIds:
-    """Numbers for the server's messages: the time, rising, never the same twice in any data centre of the sandbox.
+    """Numbers for the server's messages: the time, rising, and never the same twice in any data centre.
 
     A client that moves to another data centre keeps its memory of the numbers it has seen.
     """

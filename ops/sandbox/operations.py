@@ -1,4 +1,4 @@
-"""What is done to the sandbox from outside the protocol: by tests directly, by people through the control interface."""
+"""What is done to the sandbox from outside the protocol, by tests or through the control interface."""
 
 import secrets
 
@@ -16,7 +16,7 @@ def provision(world: World, phone: str) -> str:
     """A Telethon session string that is logged in as an account already, made without any key exchange."""
     account = world.accounts[phone]
     key = world.keys.create(account.dc_id, secrets.token_bytes(SIZE), first_salt=0)
-    key.device = Device(world.description.api_id, "SANDBOX provisioned", "", "", "en")
+    world.keys.describe(key, Device(world.description.api_id, "SANDBOX provisioned", "", "", "en"))
     world.keys.authorize(key, account.user_id)
     address = world.description.dc(account.dc_id)
     session = StringSession()
@@ -26,7 +26,7 @@ def provision(world: World, phone: str) -> str:
 
 
 def accept(world: World, url: str, phone: str) -> None:
-    """Scan a `tg://login?token=…` url with an account's phone; RpcError when the token does not let anybody in."""
+    """Scan a `tg://login?token=…` url with an account's phone; RpcError when it lets nobody in."""
     qr.accept(world, token_of(url), world.accounts[phone])
 
 

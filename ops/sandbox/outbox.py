@@ -17,6 +17,11 @@ class Outbox:
         """Queue one message."""
         self.messages.append(self._session.numbered(body, is_answer=is_answer, is_content=is_content))
 
+    def correct_salt(self, message: Message, salt: int) -> None:
+        """Queue `bad_server_salt`, whereupon the client sends its message again with `salt`."""
+        correction = types.BadServerSalt(message.msg_id, message.seq_no, BadMessage.BAD_SALT, salt)
+        self.add(bytes(correction), is_content=False)
+
     def refuse(self, message: Message, fault: BadMessage) -> None:
         """Queue `bad_msg_notification` about a client's message."""
         refusal = types.BadMsgNotification(message.msg_id, message.seq_no, fault)

@@ -18,8 +18,8 @@ _PATIENCE = 10
 async def scan(description: SandboxDescription, account_phone: str, url: str) -> None:
     """Scan a `tg://login?token=…` url with the phone of an account, over MTProto like any Telegram app.
 
-    The phone logs in through the control interface, accepts, and logs out again. Errors: telethon.errors.RPCError
-    when the token lets nobody in, LookupError when the sandbox has no such account, OSError when nobody is there.
+    The phone logs in through the control interface, accepts, and logs out again. telethon.errors.RPCError when
+    the token lets nobody in, LookupError when the sandbox has no such account, OSError when nobody is there.
     """
     token = token_of(url)
     session = await asyncio.to_thread(_provision, description, account_phone)

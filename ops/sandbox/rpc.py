@@ -1,5 +1,6 @@
-"""How a method is called: its wrappings taken off, faults applied, the caller's right checked, the result written."""
+"""How a method is called: wrappings off, faults applied, the caller's right checked, the result written."""
 
+import logging
 from dataclasses import replace
 
 from telethon.tl import functions
@@ -10,6 +11,8 @@ from ops.sandbox.call import Call
 from ops.sandbox.errors import RpcError
 from ops.sandbox.keys import Device
 from ops.sandbox.methods import METHODS, Access
+
+_log = logging.getLogger(__name__)
 
 _WRAPPERS = (
     functions.InvokeWithLayerRequest,
@@ -32,6 +35,9 @@ def answer(call: Call) -> bytes | RpcError:
         return tl.write(_outcome(call))
     except RpcError as refusal:
         return refusal
+    except Exception:  # noqa: BLE001 - the boundary: if it ended the connection, the client would ask for ever
+        _log.exception("SANDBOX: %s failed", tl.method_name(call.request))
+        return RpcError(500, "SANDBOX_INTERNAL")
 
 
 def _unwrapped(call: Call, request: tl.Tl) -> tl.Tl:
@@ -39,10 +45,8 @@ def _unwrapped(call: Call, request: tl.Tl) -> tl.Tl:
     match request:
         case GzipPacked():
             return _unwrapped(call, tl.read(request.data))
-        case functions.InvokeWithLayerRequest():
-            call.key.layer = request.layer
         case functions.InitConnectionRequest():
-            call.key.device = _device(call, request)
+            call.world.keys.describe(call.key, _device(call, request))
         case functions.InvokeWithoutUpdatesRequest():
             call.session.wants_updates = False
     return _unwrapped(call, request.query) if isinstance(request, _WRAPPERS) else request

@@ -1,7 +1,6 @@
 """The sandbox as a whole: what a program that runs it, or a test, holds in its hand."""
 
 import asyncio
-import socket
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from ops.sandbox.faults import Faults
 from ops.sandbox.files import replace_file
 from ops.sandbox.keys import AuthKeys
 from ops.sandbox.live import DuplicateUse
+from ops.sandbox.ports import listen
 from ops.sandbox.rsa_key import RsaKey
 from ops.sandbox.state import State, StateFile
 from ops.sandbox.tokens import LoginTokens
@@ -27,14 +27,13 @@ API_HASH = "5a4db0c5a4db0c5a4db0c5a4db0c5a4d"
 DC_IDS = (1, 2)
 TOKEN_LIFE = 30.0
 _CONTROL = 0
-_BACKLOG = 1024
 
 
 class Sandbox:
     """Two data centres and their control interface, on loopback, in one asyncio loop.
 
-    With a `directory` it remembers its key, ports, accounts and logins there and writes `sandbox.json` for its
-    clients; without one, every start is a new sandbox. `token_life` is how long a QR token lives, in seconds.
+    With a `directory` it remembers its key, ports, accounts and logins there, and writes `sandbox.json` for its
+    clients; without one, every start is an empty sandbox. `token_life` is how long a QR token lives, in seconds.
     Everything here belongs to the loop's own thread.
     """
 
@@ -50,19 +49,18 @@ class Sandbox:
         self._parts: list[DataCentre | ControlServer] = []
 
     async def start(self) -> None:
-        """Bind, and begin to serve. OSError if a port that was remembered is taken, ValueError for a damaged state."""
+        """Bind, and begin to serve. OSError if a remembered port is taken, ValueError for a damaged state."""
         if self._directory is not None:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = self._file.load()
-        listeners = {part: self._listener(state.ports.get(part, 0)) for part in (_CONTROL, *DC_IDS)}
-        state.ports = {part: listener.getsockname()[1] for part, listener in listeners.items()}
+        listeners = listen(self._host, (_CONTROL, *DC_IDS), state.ports)
+        state.ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
         self._world = world = self._build(state)
         if not len(world.accounts):
-            add_default_accounts(world.accounts)
+            _add_default_accounts(world.accounts)
         self._file.changed()
         world.save()
-        if self._directory is not None:
-            replace_file(self._directory / "sandbox.json", self.description.to_json().encode())
+        self._publish()
         self._parts = [DataCentre(world, dc_id, listeners[dc_id]) for dc_id in DC_IDS]
         self._parts.append(ControlServer(world, listeners[_CONTROL]))
         for part in self._parts:
@@ -113,7 +111,7 @@ class Sandbox:
         return self.world.duplicates
 
     def provision(self, phone: str) -> str:
-        """A Telethon session string that is logged in as an account already, made without any key exchange."""
+        """A Telethon session string that is logged in as an account already, without any key exchange."""
         return operations.provision(self.world, phone)
 
     def accept(self, url: str, phone: str) -> None:
@@ -133,9 +131,9 @@ class Sandbox:
         keys = AuthKeys(state.keys, self._save_soon)
         rsa_key = RsaKey.from_pem(state.rsa_key)
 
-        def save() -> None:
+        def snapshot() -> State:
             state.accounts, state.keys = list(accounts), list(keys)
-            self._file.save(state)
+            return state
 
         return World(
             description=self._describe(state, rsa_key),
@@ -144,11 +142,11 @@ class Sandbox:
             keys=keys,
             tokens=LoginTokens(self._token_life, time.time),
             codes=PhoneCodes(time.time),
-            save=save,
+            save=lambda: self._file.save(snapshot),
         )
 
     def _save_soon(self) -> None:
-        """Write once this turn of the loop is over, however much it changed."""
+        """Write once this turn of the loop is over, however much it changes."""
         self._file.changed()
         asyncio.get_running_loop().call_soon(self.world.save)
 
@@ -162,23 +160,13 @@ class Sandbox:
             control_key=state.control_key,
         )
 
-    def _listener(self, port: int) -> socket.socket:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self._host, port))
-        except OSError as taken:
-            listener.close()
-            raise OSError(
-                taken.errno,
-                f"port {port} is taken: stop the sandbox that runs in {self._directory}, or delete its state.json",
-            ) from None
-        listener.listen(_BACKLOG)
-        return listener
+    def _publish(self) -> None:
+        if self._directory is not None:
+            replace_file(self._directory / "sandbox.json", self.description.to_json().encode())
 
 
-def add_default_accounts(accounts: Accounts) -> None:
+def _add_default_accounts(accounts: Accounts) -> None:
     """Three people: on the home DC, on the home DC with a 2FA password, and on the other DC."""
     accounts.add("Anna", phone="9996621001")
-    accounts.add("Boris", phone="9996621002", password="sandbox-2fa", hint="the word sandbox, a dash, 2fa")  # noqa: S106 - made up, and printed on the tin
+    accounts.add("Boris", phone="9996621002", password="sandbox-2fa", hint="the word sandbox, a dash, 2fa")  # noqa: S106 - made up
     accounts.add("Clara", phone="9996611003")

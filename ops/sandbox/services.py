@@ -47,7 +47,7 @@ def get_future_salts(call: Call) -> None:
 
 
 def tell_message_states(call: Call) -> None:
-    """Tell which of the client's messages came; answers are not kept, so a resend is answered the same way."""
+    """Tell which of the client's messages came; also instead of a resend, for answers are not kept."""
     states = (_RECEIVED if call.session.has_received(it) else _UNKNOWN for it in call.request.msg_ids)
     call.outbox.add(bytes(types.MsgsStateInfo(call.message.msg_id, bytes(states))), is_content=False)
 

@@ -50,6 +50,15 @@ class Session:
         """Whether a message with this number came already."""
         return msg_id in self._received
 
+    def container_fault(self, message: Message, inner: list[Message]) -> BadMessage | None:
+        """What is wrong with a container around the messages `inner`, if it is one and anything is."""
+        if not message.is_container:
+            return None
+        if self.has_received(message.msg_id):
+            return BadMessage.CONTAINER_ID_TAKEN
+        is_sound = bool(inner) and all(one.msg_id < message.msg_id for one in inner)
+        return None if is_sound else BadMessage.BAD_CONTAINER
+
     def received(self, message: Message) -> None:
         """Remember that a message came, and was not refused."""
         self._received[message.msg_id] = message.seq_no

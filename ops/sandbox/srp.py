@@ -61,7 +61,7 @@ def challenge(password: str) -> Challenge:
             return Challenge(secrets.randbits(62), verifier, secret, public.to_bytes(SIZE))
 
 
-# One hash costs a quarter of a second by design; the sandbox's accounts share their salts so that tests pay once.
+# One hash costs a quarter of a second by design. The accounts share their salts, so that tests pay only once.
 @lru_cache(maxsize=64)
 def _verifier(password: str) -> int:
     return power(GENERATOR, int.from_bytes(telethon_password.compute_hash(algorithm(), password)))

@@ -1,7 +1,9 @@
 """What the sandbox remembers over a restart: one JSON file, replaced whole whenever something changed."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +15,8 @@ from ops.sandbox.keys import AuthKey
 from ops.sandbox.rsa_key import RsaKey
 
 
-def _new_rsa_key() -> str:
+@cache
+def _key_of_this_process() -> str:
     return RsaKey.generate().private_pem
 
 
@@ -23,7 +26,7 @@ class State:
 
     __pydantic_config__: ClassVar = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
-    rsa_key: str = field(default_factory=_new_rsa_key, repr=False)
+    rsa_key: str = field(default_factory=_key_of_this_process, repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     ports: dict[int, int] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
@@ -53,8 +56,8 @@ class StateFile:
         """Note that the next `save` has something to write."""
         self._is_changed = True
 
-    def save(self, state: State) -> None:
+    def save(self, snapshot: Callable[[], State]) -> None:
         """Write the memory if it changed."""
         if self._is_changed and self._path is not None:
-            replace_file(self._path, _AS_JSON.dump_json(state))
+            replace_file(self._path, _AS_JSON.dump_json(snapshot()))
         self._is_changed = False

@@ -1,5 +1,6 @@
 """QR login tokens: shown by one client, accepted by another (core.telegram.org/api/qr-login)."""
 
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ class LoginToken:
 
     secret: bytes = field(repr=False)
     key: AuthKey
-    expires: float
+    expires: int
     except_ids: tuple[int, ...]
     account: Account | None = None
 
@@ -38,7 +39,7 @@ class LoginTokens:
             if token.key is key and token.expires > self._clock():
                 return token
         self._drop_old()
-        token = LoginToken(secrets.token_bytes(_SIZE), key, self._clock() + self._life, except_ids)
+        token = LoginToken(secrets.token_bytes(_SIZE), key, self._end_of_life(), except_ids)
         self._tokens[token.secret] = token
         return token
 
@@ -51,7 +52,7 @@ class LoginTokens:
             raise RpcError(400, "AUTH_TOKEN_EXCEPTION")
         token.account = account
         # Accepted in its last second, it must outlive the answer's way to the client that shows it.
-        token.expires = self._clock() + self._life
+        token.expires = self._end_of_life()
         return token
 
     def redeem(self, secret: bytes) -> Account:
@@ -64,6 +65,10 @@ class LoginTokens:
     def spend(self, secret: bytes) -> None:
         """Let nobody else in with this token."""
         self._tokens[secret].expires = 0
+
+    def _end_of_life(self) -> int:
+        # TL tells whole seconds; what the client is told has to be true.
+        return math.ceil(self._clock() + self._life)
 
     def _living(self, secret: bytes) -> LoginToken:
         token = self._tokens.get(secret)

@@ -1,5 +1,6 @@
 """Everything that the connections, the methods and the control interface have in common."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -35,6 +36,7 @@ class World:
 
     def note_use(self, key: AuthKey, line: Line) -> None:
         """Watch over a key's use: a logged-in key that speaks on two live connections is burnt."""
+        key.active = int(time.time())
         duplicate = self.live.speaks(key, line)
         if duplicate is not None:
             self.duplicates.append(duplicate)

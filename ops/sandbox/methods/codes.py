@@ -33,7 +33,7 @@ def cancel_code(call: Call) -> tl.Tl:
 
 
 def sign_in(call: Call) -> tl.Tl:
-    """auth.signIn: log in with the code. A number without an account would have to sign up, which nobody may."""
+    """auth.signIn: log in with the code, or learn that the number has no account."""
     phone = _phone(call)
     call.world.codes.check(phone, call.request.phone_code_hash, call.request.phone_code or "")
     account = call.world.accounts.find(phone)

@@ -1,32 +1,25 @@
-"""The TCP transports of core.telegram.org/mtproto/mtproto-transports: which one a client speaks, and its packets."""
+"""The TCP transports of core.telegram.org/mtproto/mtproto-transports: which one a client speaks, its packets."""
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 from ops.sandbox.errors import ProtocolViolation
 from ops.sandbox.transports.abridged import Abridged
+from ops.sandbox.transports.framing import Framing, Read
 from ops.sandbox.transports.full import Full
 from ops.sandbox.transports.intermediate import Intermediate, PaddedIntermediate
 from ops.sandbox.transports.obfuscated import Obfuscation
 
-Read: TypeAlias = Callable[[int], Awaitable[bytes]]
 Write: TypeAlias = Callable[[bytes], None]
 
 _ABRIDGED = b"\xef"
-_TAGS: dict[bytes, Callable[[], "Framing"]] = {
+_TAGS: dict[bytes, Callable[[], Framing]] = {
     b"\xef" * 4: Abridged,
     b"\xee" * 4: Intermediate,
     b"\xdd" * 4: PaddedIntermediate,
 }
-
-
-class Framing(Protocol):
-    """How one transport marks where a packet begins and ends."""
-
-    def frame(self, packet: bytes) -> bytes: ...
-    async def unframe(self, read: Read) -> bytes: ...
 
 
 class Wire:

@@ -1,4 +1,4 @@
-"""Transport obfuscation: AES-CTR around any framing, keys in the first 64 bytes (no secrecy, only disguise)."""
+"""Transport obfuscation: AES-CTR around any framing, keys in the first 64 bytes; a disguise only."""
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -18,7 +18,9 @@ class Obfuscation:
         self.tag = self.incoming(head)[_TAG]
 
     def incoming(self, data: bytes) -> bytes:
+        """What the client means."""
         return self._incoming.update(data)
 
     def outgoing(self, data: bytes) -> bytes:
+        """How to say `data` to the client."""
         return self._outgoing.update(data)
