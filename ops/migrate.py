@@ -215,7 +215,7 @@ async def _make_roles(connection: Connection, app_verifier: str) -> None:
         try:
             await connection.execute((BOOTSTRAP / "app_role.sql").read_text(encoding="utf-8"))
         except asyncpg.PostgresError as error:
-            raise MigrationError(f"The roles cannot be made: {error}. {error.hint or ''}".strip()) from error
+            raise MigrationError(f"The roles cannot be made: {error}") from error
 
 
 def scram_verifier(password: str, salt: bytes | None = None, iterations: int = 4096) -> str:

@@ -104,17 +104,10 @@ class Postgres(Server):
         draft.rename(data)
 
     def _initdb(self, claim: Claim, directory: Path, pwfile: int) -> None:
-        pwfile_name = f"/dev/fd/{pwfile}"
-        arguments = [
-            "-D",
-            HERE,
-            f"--pwfile={pwfile_name}",
-            *_INITDB,
-            *([] if self._durable else ["--no-sync"]),
-        ]
+        argv = [str(claim.program.with_name("initdb")), "-D", HERE, f"--pwfile=/dev/fd/{pwfile}", *_INITDB]
         with self._spawn(
             claim,
-            [str(claim.program.with_name("initdb")), *arguments],
+            argv if self._durable else [*argv, "--no-sync"],
             directory,
             inherited_fds=[pwfile],
             farewell=[(signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)],
