@@ -10,6 +10,9 @@ from typing import Any
 
 import structlog
 
+from actors.events import Transitioned
+from supervisor.events import Event, LifeCrashed, Orphaned, RowDenied, SessionParked
+
 SECRET_NAMES = re.compile(
     r"password|secret|token|code|auth_key|api_hash|phone|ticket|jwt|authorization", re.IGNORECASE
 )
@@ -69,3 +72,28 @@ def _label(*, sandbox: bool) -> Any:
         return event
 
     return add
+
+
+def note(event: Event) -> None:
+    """Write the events that an operator wants to read; the metrics count the rest."""
+    log = structlog.get_logger("supervisor")
+    match event:
+        case Transitioned(key=key):
+            log.info(
+                "session changed",
+                session=str(key),
+                before=event.before,
+                after=event.after,
+                reason=event.reason,
+                because=event.message,
+            )
+        case LifeCrashed(key=key, error=error, delay=delay):
+            log.warning("session crashed", session=str(key), restart_in=round(delay, 1), exc_info=error)
+        case SessionParked(key=key, error=error, seconds=seconds):
+            log.error("session parked", session=str(key), rest=round(seconds), exc_info=error)
+        case Orphaned(message=message, error=error):
+            log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
+        case RowDenied():
+            log.error("row level security refused a statement")
+        case _:
+            pass

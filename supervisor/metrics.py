@@ -40,6 +40,15 @@ class Metrics:
         self._qr_starts = Counter(
             "qr_auth_start_total", "Requests for a QR login.", ["outcome"], registry=registry
         )
+        self._passwords = Counter(
+            "login_password_total", "2FA passwords that people sent.", ["outcome"], registry=registry
+        )
+        self._requests = Counter(
+            "http_requests_total",
+            "Answered requests.",
+            ["method", "route", "status", "code"],
+            registry=registry,
+        )
         self._rotations = Counter(
             "qr_token_rotations_total", "QR codes replaced before they expired.", registry=registry
         )
@@ -91,6 +100,11 @@ class Metrics:
                 self._denied.inc()
             case h.QrStarted(outcome=outcome):
                 self._qr_starts.labels(outcome).inc()
+            case h.PasswordTried(outcome=outcome):
+                self._passwords.labels(outcome).inc()
+            case h.RequestAnswered():
+                status = str(event.status)
+                self._requests.labels(event.method, event.route, status, event.code or "none").inc()
 
     def _moved(self, event: a.Transitioned) -> None:
         self._transitions.labels(event.before, event.after, event.reason or "none").inc()

@@ -33,7 +33,7 @@ class SandboxDc:
 class SandboxTelegram:
     """The sandbox DC to talk to instead of Telegram, as `TELEGRAM_SANDBOX` names its description file."""
 
-    dcs: tuple[SandboxDc, ...]
+    home: SandboxDc
     rsa_public_key: str
     api_id: int
     api_hash: str
@@ -43,9 +43,9 @@ class SandboxTelegram:
         """Read the sandbox's `sandbox.json`. Raises SettingsError."""
         try:
             found: Mapping[str, Any] = json.loads(path.read_text())
-            dcs = tuple(SandboxDc(dc["id"], dc["host"], dc["port"]) for dc in found["dcs"])
-            return cls(dcs, found["rsa_public_key"], found["api_id"], found["api_hash"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            homes = [SandboxDc(*dc) for dc in found["dcs"] if dc[0] == found["home_dc"]]
+            return cls(homes[0], found["rsa_public_key"], found["api_id"], found["api_hash"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise SettingsError(
                 f"TELEGRAM_SANDBOX: {path} is no sandbox description ({type(error).__name__}). "
                 "Start one with: python -m ops.sandbox --directory DIR"

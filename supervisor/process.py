@@ -1,0 +1,201 @@
+"""The process: its parts, what each is given, and their order. Only this module builds adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from actors.actor import Surroundings
+from actors.adapters.postgres import PostgresStore, open_postgres
+from actors.adapters.redis import RedisTickets, open_redis
+from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
+from actors.bridge import open_loop
+from actors.clock import Clock
+from actors.core.secret import Secret
+from actors.errors import StoreUnavailable
+from api.app import create_app
+from api.doors import Doors, Readiness
+from api.polls import LongPolls
+from supervisor import logs
+from supervisor.events import Event, Orphaned, RowDenied
+from supervisor.folder import claimed
+from supervisor.metrics import Metrics
+from supervisor.policy import RestartPolicy
+from supervisor.sessions import Sessions
+from supervisor.settings import SandboxTelegram, Settings, SettingsError
+from supervisor.tree import Child, Stage, standing
+from supervisor.web import serving
+
+PING_EVERY = 5.0
+STORES_WITHIN = 30.0
+"""Seconds that PostgreSQL and Redis may take to come up after us."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the running process can be reached."""
+
+    api_port: int
+    metrics_port: int
+
+
+class Process:
+    """One supervisor process. Make it inside `trio.run`, then stand in `running`."""
+
+    store: PostgresStore
+    tickets: RedisTickets
+    sessions: Sessions
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sandbox = SandboxTelegram.read(settings.telegram_sandbox) if settings.telegram_sandbox else None
+        self._clock = Clock()
+        self._metrics = Metrics(sandbox=self._sandbox is not None)
+        self._polls = LongPolls()
+        self._stopping = False
+        self._outage: str | None = None
+        self._api_port = self._metrics_port = 0
+        self.tree = [
+            Child("bridge", self._bridge),
+            Child("stores", self._stores),
+            Child("sessions", self._sessions),
+            Child("metrics", self._serve_metrics),
+            Child("api", self._serve_api),
+        ]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Addresses]:
+        """Be up for the length of the block. Raises SettingsError for what the operator can mend."""
+        with claimed(self._settings.sessions_base_path):
+            async with standing(self.tree):
+                yield Addresses(self._api_port, self._metrics_port)
+                self._stopping = True
+
+    def readiness(self) -> Readiness:
+        """Whether this process should be sent work."""
+        if self._stopping:
+            return Readiness(ready=False, text="stopping")
+        starting = [child.name for child in self.tree if child.stage is not Stage.UP]
+        if starting:
+            return Readiness(ready=False, text=f"starting: {', '.join(starting)}")
+        if self._outage is not None:
+            return Readiness(ready=False, text=self._outage)
+        return Readiness(ready=True, text="ready")
+
+    def _tell(self, event: Event) -> None:
+        self._metrics.observe(event)
+        logs.note(event)
+
+    @asynccontextmanager
+    async def _bridge(self) -> AsyncIterator[None]:
+        async with open_loop(self._settings.bridge_engine, self._orphan):
+            yield
+
+    def _orphan(self, message: str, error: BaseException | None) -> None:
+        self._tell(Orphaned(message, error))
+
+    @asynccontextmanager
+    async def _stores(self) -> AsyncIterator[None]:
+        database_url, redis_url = self._settings.database_url, self._settings.redis_url
+        async with (
+            open_postgres(
+                database_url.get_secret_value(), on_denied=lambda: self._tell(RowDenied())
+            ) as self.store,
+            open_redis(redis_url.get_secret_value()) as redis,
+            trio.open_nursery() as nursery,
+        ):
+            self.tickets = RedisTickets(redis)
+            await self._first_ping()
+            nursery.start_soon(self._keep_pinging)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def _first_ping(self) -> None:
+        """Wait for stores that start at the same time as we do, but not for ever."""
+        give_up = trio.current_time() + STORES_WITHIN
+        while True:
+            try:
+                return await self._ping()
+            except StoreUnavailable as outage:
+                if trio.current_time() > give_up:
+                    raise SettingsError(
+                        f"cannot start: {outage}; check DATABASE_URL and REDIS_URL"
+                    ) from outage
+            await trio.sleep(0.5)
+
+    async def _keep_pinging(self) -> None:
+        while True:
+            await trio.sleep(PING_EVERY)
+            try:
+                await self._ping()
+            except StoreUnavailable as outage:
+                self._outage = str(outage)
+            else:
+                self._outage = None
+
+    async def _ping(self) -> None:
+        await self.store.ping()
+        await self.tickets.ping()
+
+    @asynccontextmanager
+    async def _sessions(self) -> AsyncIterator[None]:
+        lines = TelethonLines(self._telegram_app(), self._settings.sessions_base_path, self._clock)
+        surroundings = Surroundings(self.store, lines, self._clock, self._tell)
+        self.sessions = Sessions(surroundings, RestartPolicy(), self._tell)
+        async with self.sessions.open():
+            resumed = await self.sessions.resume()
+            log.info("sessions resumed", count=resumed)
+            yield
+
+    def _telegram_app(self) -> TelegramApp:
+        sandbox = self._sandbox
+        if sandbox is not None:
+            home = sandbox.home
+            return TelegramApp(
+                sandbox.api_id,
+                Secret(sandbox.api_hash),
+                DcAddress(home.id, home.host, home.port),
+                sandbox.rsa_public_key,
+            )
+        api_id, api_hash = self._settings.telegram_api_id_master, self._settings.telegram_api_hash_master
+        if api_id is None or api_hash is None:
+            raise SettingsError("TELEGRAM_API_ID_MASTER and TELEGRAM_API_HASH_MASTER are missing")
+        return TelegramApp(api_id, Secret(api_hash.get_secret_value()))
+
+    @asynccontextmanager
+    async def _serve_metrics(self) -> AsyncIterator[None]:
+        settings = self._settings
+        async with self._metrics.serve(settings.metrics_host, settings.metrics_port) as self._metrics_port:
+            yield
+
+    @asynccontextmanager
+    async def _serve_api(self) -> AsyncIterator[None]:
+        settings = self._settings
+        app = create_app(self._doors())
+        async with serving(app, settings.host, settings.port) as self._api_port:
+            try:
+                yield
+            finally:
+                self._polls.end()
+
+    def _doors(self) -> Doors:
+        settings = self._settings
+        return Doors(
+            directory=self.sessions,
+            tickets=self.tickets,
+            clock=self._clock,
+            service_key=Secret(settings.supabase_service_role_key.get_secret_value()),
+            token_key=Secret(settings.miniapp_hmac_secret.get_secret_value()),
+            sandbox=self._sandbox is not None,
+            feature_enabled=settings.feature_unified_session_manager,
+            ready=self.readiness,
+            tell=self._tell,
+            qr_ticket_ttl=settings.qr_ticket_ttl,
+            polls=self._polls,
+        )
