@@ -7,8 +7,10 @@ import asyncio
 import hashlib
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -23,6 +25,8 @@ from ops.migrate import bootstrap, migrate
 # One per test run: on an external server all test processes share the role.
 _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", secrets.token_hex())
 APP_PASSWORD = hashlib.sha256(_RUN.encode()).hexdigest()
+
+_ROOM_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,7 @@ def postgres_server() -> Iterator[str]:
     if external := os.environ.get("TEST_DATABASE_URL"):
         yield external
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="usm-") as directory,
-        Postgres(Path(directory), durable=False) as postgres,
-    ):
+    with scratch_directory() as directory, Postgres(directory, durable=False) as postgres:
         yield postgres.url
 
 
@@ -55,7 +56,7 @@ def valkey_server() -> Iterator[str]:
     if external := os.environ.get("TEST_REDIS_URL"):
         yield external
         return
-    with tempfile.TemporaryDirectory(prefix="usm-") as directory, Valkey(Path(directory)) as valkey:
+    with scratch_directory() as directory, Valkey(directory) as valkey:
         yield valkey.url
 
 
@@ -92,6 +93,18 @@ def redis_url(valkey_server: str) -> Iterator[str]:
         client.flushdb()
         yield url
         client.flushdb()
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A directory for data that nobody keeps: in memory if there is room, for a slow disk costs every test.
+
+    Not tmp_path, which pytest would keep for three runs.
+    """
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM_BYTES
+    with tempfile.TemporaryDirectory(prefix="usm-test-", dir=memory if roomy else None) as directory:
+        yield Path(directory)
 
 
 def url_for(url: str, *, database: str, user: str = "", password: str = "") -> str:

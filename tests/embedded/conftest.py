@@ -1,29 +1,29 @@
 """A directory for each server, and a PostgreSQL cluster that is made once and copied."""
 
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ops.embedded import Postgres
+from tests.stores import scratch_directory
 
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A private directory that does not exist yet; not tmp_path, which pytest would keep with 40 MB in it."""
-    with tempfile.TemporaryDirectory(prefix="usm-") as parent:
-        yield Path(parent) / "server"
+    """Where a server may make its directory: below one that only we can enter."""
+    with scratch_directory() as parent:
+        yield parent / "server"
 
 
 @pytest.fixture(scope="session")
 def fresh_cluster() -> Iterator[Path]:
     """The directory of a server that was started once and stopped."""
-    with tempfile.TemporaryDirectory(prefix="usm-") as parent:
-        with Postgres(Path(parent) / "server", durable=False):
+    with scratch_directory() as parent:
+        with Postgres(parent / "server", durable=False):
             pass
-        yield Path(parent) / "server"
+        yield parent / "server"
 
 
 @pytest.fixture

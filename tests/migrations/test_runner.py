@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 import ops.migrate
-from ops.migrate import MIGRATIONS, MigrationError, apply, bootstrap, migrate, scram_verifier
+from ops.migrate import MIGRATIONS, MigrationError, apply, migrate, scram_verifier
 from tests.migrations.sql import query
-from tests.stores import APP_PASSWORD, Database, url_for
+from tests.stores import APP_PASSWORD, Database
 
 ON_DISK = sorted(path.name for path in MIGRATIONS.glob("*.sql"))
 FIRST = "20260101000000_first.sql"
@@ -151,20 +151,6 @@ def test_a_server_that_cannot_be_reached_is_told_without_its_password(url: str, 
     with pytest.raises(MigrationError, match=f"{sentence}.*: check DATABASE_URL") as caught:
         migrate(url)
     assert "s3cret" not in str(caught.value)
-
-
-def test_bootstrapping_again_changes_the_password(postgres_server: str, database: Database) -> None:
-    bootstrap(postgres_server, "it's \\ another; one")
-    try:
-        with pytest.raises(asyncpg.InvalidPasswordError):
-            query(database.app_url, "select 1")
-        other = url_for(
-            database.admin_url, database=database.name, user="usm_app", password="it's \\ another; one"
-        )
-        assert query(other, "select current_user") == [("usm_app",)]
-    finally:
-        bootstrap(postgres_server, APP_PASSWORD)
-    assert query(database.app_url, "select current_user") == [("usm_app",)]
 
 
 def test_the_server_keeps_the_verifier_that_it_was_given(database: Database) -> None:

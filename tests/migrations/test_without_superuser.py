@@ -1,8 +1,6 @@
 """Managed servers (Supabase among them) give a role that may create roles, but is no superuser."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,16 +8,13 @@ import pytest
 from ops.embedded import Postgres
 from ops.migrate import bootstrap, migrate
 from tests.migrations.sql import act, query
-from tests.stores import APP_PASSWORD, Database, run_sql
+from tests.stores import APP_PASSWORD, Database, run_sql, scratch_directory, url_for
 
 
 @pytest.fixture(scope="module")
 def managed_database() -> Iterator[Database]:
     """A migrated database whose owner is no superuser; its admin_url is the owner's."""
-    with (
-        tempfile.TemporaryDirectory(prefix="usm-") as directory,
-        Postgres(Path(directory), durable=False) as server,
-    ):
+    with scratch_directory() as directory, Postgres(directory, durable=False) as server:
         run_sql(server.url, "create role operator login createrole password 'operator'")
         run_sql(server.url, "create database managed owner operator")
         owner = server.url_for("operator", "operator", "managed")
@@ -49,6 +44,12 @@ def test_the_owner_sees_no_tenants_rows(managed_database: Database) -> None:
         )
 
 
-def test_the_roles_can_be_made_again(managed_database: Database) -> None:
+def test_making_the_roles_again_changes_the_password(managed_database: Database) -> None:
+    password = "it's \\ another; one"
+    bootstrap(managed_database.admin_url, password)
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        query(managed_database.app_url, "select 1")
+    other = url_for(managed_database.app_url, database="managed", user="usm_app", password=password)
+    assert query(other, "select current_user") == [("usm_app",)]
     bootstrap(managed_database.admin_url, APP_PASSWORD)
     assert query(managed_database.app_url, "select current_user") == [("usm_app",)]
