@@ -1,0 +1,70 @@
+"""The Quart app: its blueprints, its limits, and what every answer carries."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from uuid import uuid4
+
+from quart import Quart, Response, g, request
+from quart.json.provider import DefaultJSONProvider
+
+from api import problems
+from api.bodies import LONGEST_BODY
+from api.doors import Doors, doors
+from api.events import RequestAnswered
+from api.pages import pages
+from api.qr import qr
+
+BODY_TIMEOUT = 10.0
+
+# frame-ancestors: Telegram Web shows Mini Apps in a frame, and X-Frame-Options could not name it.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors https://web.telegram.org https://*.telegram.org"
+)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class _InOrder(DefaultJSONProvider):
+    """Keeps the specification's order of members."""
+
+    sort_keys = False
+
+
+def create_app(given: Doors) -> Quart:
+    """The app that serves these doors. It is asyncio code, to be served inside the bridge's loop."""
+    app = Quart(__name__, static_folder="static", static_url_path="/static", template_folder="templates")
+    app.json = _InOrder(app)
+    app.config.update(MAX_CONTENT_LENGTH=LONGEST_BODY, BODY_TIMEOUT=BODY_TIMEOUT)
+    app.extensions["doors"] = given
+    app.register_blueprint(qr)
+    app.register_blueprint(pages)
+    app.register_error_handler(Exception, problems.answer)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    return app
+
+
+async def _begin() -> None:
+    g.request_id = uuid4().hex
+    g.begun = perf_counter()
+
+
+async def _finish(response: Response) -> Response:
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Request-Id"] = g.request_id
+    # Static files say "no-cache" themselves; everything else may hold a ticket or a QR.
+    headers.setdefault("Cache-Control", "no-store")
+    _tell(response.status_code)
+    return response
+
+
+def _tell(status: int) -> None:
+    route = request.url_rule.rule if request.url_rule is not None else "unknown"
+    method = request.method if request.method in _METHODS else "other"
+    seconds = perf_counter() - g.begun
+    doors().tell(RequestAnswered(method, route, status, g.get("problem_code"), seconds))

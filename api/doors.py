@@ -1,0 +1,59 @@
+"""What the HTTP side is given to work with, as one value; the composition root fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from quart import current_app
+
+from actors.clock import Clock
+from actors.core.secret import Secret
+from actors.ports import Directory, Tickets
+from api.events import Tell
+from api.pictures import Pictures
+from api.polls import LongPolls
+
+Environment = Literal["sandbox", "production"]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the service takes work, and in a few words why not. The text is shown to anybody who asks."""
+
+    ready: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """The ports and the few settings that routes use.
+
+    `service_key` is the credential of the service itself; `token_key` is key material of at least 32 bytes, from
+    which the keys of tickets and of short sessions are derived. `qr_ticket_ttl` is in seconds.
+    """
+
+    directory: Directory
+    tickets: Tickets
+    clock: Clock
+    service_key: Secret
+    token_key: Secret
+    sandbox: bool
+    feature_enabled: bool
+    ready: Callable[[], Readiness]
+    tell: Tell
+    qr_ticket_ttl: float = 600.0
+    polls: LongPolls = field(default_factory=LongPolls)
+    pictures: Pictures = field(default_factory=Pictures)
+
+    @property
+    def environment(self) -> Environment:
+        """Which Telegram this is; every answer and page says so."""
+        return "sandbox" if self.sandbox else "production"
+
+
+def doors() -> Doors:
+    """The doors of the app that serves the present request."""
+    here: Doors = current_app.extensions["doors"]
+    return here

@@ -1,0 +1,69 @@
+"""The refusals that are this package's own. What becomes of them in HTTP is in `api.problems`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Declined(Exception):
+    """A request that is answered with a problem. `extensions` become members of it, so no secrets in there."""
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: float | None = None, **extensions: Any
+    ) -> None:
+        super().__init__(detail or type(self).__name__)
+        self.detail = detail
+        self.retry_after = retry_after
+        self.extensions = extensions
+
+
+class FeatureDisabled(Declined):
+    """FEATURE_UNIFIED_SESSION_MANAGER is off."""
+
+
+class NotReady(Declined):
+    """The service does not take work: it starts, drains, or lacks something."""
+
+
+class Unauthenticated(Declined):
+    """No credential, or one that we did not issue."""
+
+
+class SessionExpired(Declined):
+    """A short session whose time is over."""
+
+
+class TenantMismatch(Declined):
+    """The tenant that the request names is not the credential's."""
+
+
+class BadJson(Declined):
+    """The body is not one JSON object without repetitions."""
+
+
+class InvalidRequest(Declined):
+    """A field is missing, unknown, or of the wrong kind."""
+
+
+class TicketUnknown(Declined):
+    """There is no such ticket, or it is another tenant's, or too old: nobody may learn which."""
+
+
+class AlreadyAuthorized(Declined):
+    """There is nothing to log in to: the account is linked."""
+
+
+class FloodWait(Declined):
+    """Telegram asks to wait before it answers again."""
+
+
+class UpstreamUnavailable(Declined):
+    """Telegram has not answered in time. The login goes on."""
+
+
+class PasswordInvalid(Declined):
+    """The 2FA password was wrong; the login keeps its place."""
+
+
+class LoginEnded(Declined):
+    """The login is over; `reason` says why."""

@@ -1,0 +1,60 @@
+"""What a browser or a probe opens: the Mini App page, the list of routes, and the health of the process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quart import Blueprint, redirect, render_template
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from api import openapi, problems, replies
+from api.doors import doors
+from api.errors import NotReady
+
+pages = Blueprint("pages", __name__)
+
+
+@pages.get("/")
+async def home() -> WerkzeugResponse:
+    """Lead people to the page."""
+    return redirect("/miniapp")
+
+
+@pages.get("/miniapp")
+async def miniapp() -> str:
+    """Show the page on which a person links an account."""
+    return await render_template("miniapp.html", environment=doors().environment)
+
+
+@pages.get("/docs")
+async def docs() -> str:
+    """List the routes for people."""
+    return await render_template("docs.html", document=openapi.document(), environment=doors().environment)
+
+
+@pages.get("/docs/problems")
+async def docs_problems() -> str:
+    """List every no for people; the `type` of a problem leads here."""
+    rows = {problem.code: problem for problem in problems.PROBLEMS.values()}
+    return await render_template("problems.html", problems=rows.values(), environment=doors().environment)
+
+
+@pages.get("/openapi.json")
+async def openapi_json() -> dict[str, Any]:
+    """List the routes for programs."""
+    return openapi.document()
+
+
+@pages.get("/healthz")
+async def healthz() -> dict[str, Any]:
+    """Tell that the process answers, and nothing else: whoever restarts it must not look further."""
+    return replies.HealthReply(status="ok", environment=doors().environment).model_dump()
+
+
+@pages.get("/readyz")
+async def readyz() -> dict[str, Any]:
+    """Tell whether the service takes work."""
+    readiness = doors().ready()
+    if not readiness.ready:
+        raise NotReady(readiness.text)
+    return replies.HealthReply(status=readiness.text, environment=doors().environment).model_dump()
