@@ -34,10 +34,11 @@ class _InOrder(DefaultJSONProvider):
 
 def create_app(given: Doors) -> Quart:
     """The app that serves these doors. It is asyncio code, to be served inside the bridge's loop."""
-    app = Quart(__name__, static_folder="static", static_url_path="/static", template_folder="templates")
+    app = Quart(__name__, static_folder=None, template_folder="templates")
     app.json = _InOrder(app)
     app.config.update(MAX_CONTENT_LENGTH=LONGEST_BODY, BODY_TIMEOUT=BODY_TIMEOUT)
     app.extensions["doors"] = given
+    app.url_map.merge_slashes = False  # else the framework answers //path with a redirect of its own, in HTML
     app.register_blueprint(qr)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)

@@ -98,11 +98,11 @@ ROUTES = (
     ),
     Route(
         method="GET",
-        path="/static/{filename}",
+        path="/static/{name}",
         name="staticFile",
         summary="The page's style, texts and modules.",
         reply="*/*",
-        problems=("not_found", "range_not_satisfiable"),
+        problems=("not_found",),
     ),
     Route(method="GET", path="/docs", name="docs", summary="The routes, for people.", reply="text/html"),
     Route(
@@ -165,8 +165,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
-    if "{filename}" in route.path:
-        yield {"name": "filename", "in": "path", "required": True, "schema": {"type": "string"}}
+    if "{name}" in route.path:
+        yield {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from quart import Blueprint, redirect, render_template
+from quart import Blueprint, Response, redirect, render_template, request
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from api import openapi, problems, replies
+from api.assets import assets
 from api.doors import doors
 from api.errors import NotReady
 
@@ -24,6 +26,18 @@ async def home() -> WerkzeugResponse:
 async def miniapp() -> str:
     """Show the page on which a person links an account."""
     return await render_template("miniapp.html", environment=doors().environment)
+
+
+@pages.get("/static/<path:name>")
+async def static_file(name: str) -> Response:
+    """Give one of the page's files, or say that the browser's copy is still good."""
+    asset = assets().get(name)
+    if asset is None:
+        raise NotFound
+    response = Response(asset.content, content_type=asset.media_type, headers={"Cache-Control": "no-cache"})
+    response.set_etag(asset.etag)
+    await response.make_conditional(request)
+    return response
 
 
 @pages.get("/docs")

@@ -42,7 +42,6 @@ def _no(status: HTTPStatus, code: str, title: str, detail: str) -> Problem:
 _S = HTTPStatus
 PROBLEMS: Mapping[type[Exception], Problem] = {
     # the request
-    w.BadRequest: _no(_S.BAD_REQUEST, "bad_request", "Bad request", "The request is not valid HTTP for us."),
     e.BadJson: _no(_S.BAD_REQUEST, "bad_json", "Broken JSON", "Send one JSON object in UTF-8."),
     e.InvalidRequest: _no(
         _S.BAD_REQUEST, "invalid_request", "Invalid request", "See errors for the fields that are wrong."
@@ -68,9 +67,6 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "unsupported_media_type",
         "Unsupported media type",
         "Send application/json.",
-    ),
-    w.RequestedRangeNotSatisfiable: _no(
-        _S.REQUESTED_RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "No such range", "The file is shorter."
     ),
     # the caller
     e.Unauthenticated: _no(

@@ -1,0 +1,210 @@
+"""What browsers and probes get: the page with its files, the documents, and the headers of everything."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import api
+from actors.core.states import Reason
+from api import openapi
+from api.doors import Readiness
+from api.problems import PROBLEMS
+from tests.http.conftest import World
+
+STATIC = Path(api.__file__).parent / "static"
+TEMPLATES = Path(api.__file__).parent / "templates"
+LANGUAGES = ("en", "ru")
+PAGES = ("/miniapp", "/docs", "/docs/problems")
+CODES = sorted({row.code for row in PROBLEMS.values()})
+
+
+def _texts(language: str) -> dict[str, dict[str, str]]:
+    texts: dict[str, dict[str, str]] = json.loads((STATIC / "texts" / f"{language}.json").read_text())
+    return texts
+
+
+def _sources() -> list[Path]:
+    return [path for folder in (STATIC, TEMPLATES) for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/", "/healthz", "/openapi.json", "/static/main.js", "/nowhere"])
+async def test_every_answer_forbids_what_the_page_does_not_need(world: World, path: str) -> None:
+    headers = (await world.call("GET", path)).headers
+
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    assert "frame-ancestors https://web.telegram.org https://*.telegram.org" in policy
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "x-frame-options" not in headers
+    assert "set-cookie" not in headers
+
+
+async def test_what_may_hold_secrets_is_stored_nowhere(world: World) -> None:
+    ticket = await world.ticket()
+
+    assert (await world.start()).headers["cache-control"] == "no-store"
+    assert (await world.status(ticket)).headers["cache-control"] == "no-store"
+    assert (await world.status("x")).headers["cache-control"] == "no-store"
+    assert (await world.call("GET", "/static/main.js")).headers["cache-control"] == "no-cache"
+
+
+async def test_the_root_leads_to_the_page(world: World) -> None:
+    answer = await world.call("GET", "/")
+
+    assert (answer.status, answer.headers["location"]) == (302, "/miniapp")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_says_that_it_is_a_sandbox_and_only_then(world: World, path: str) -> None:
+    assert b"SANDBOX" in (await world.call("GET", path)).raw
+    world.change(sandbox=False)
+
+    assert b"SANDBOX" not in (await world.call("GET", path)).raw
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_holds_nothing_inline_and_loads_only_what_we_serve(world: World, path: str) -> None:
+    page = (await world.call("GET", path)).raw.decode()
+
+    assert "<style" not in page
+    assert not re.search(r"\son\w+=|\sstyle=", page)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", page)
+    for loaded in re.findall(r'(?:src|href)="([^"]*)"', page):
+        assert (await world.call("GET", loaded)).status == 200, loaded
+
+
+async def test_every_module_imports_only_modules_that_are_there(world: World) -> None:
+    for module in STATIC.glob("*.js"):
+        for imported in re.findall(r'from "([^"]+)"', module.read_text()):
+            assert imported.startswith("./")
+            answer = await world.call("GET", f"/static/{imported[2:]}")
+            assert (answer.status, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: path.name)
+def test_no_file_of_the_page_names_an_address_outside(path: Path) -> None:
+    text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+
+    assert not re.search(r"(?:https?|wss?|tg):|//\w+\.\w+", text)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
+
+
+async def test_a_browser_is_not_sent_a_file_that_it_has(world: World) -> None:
+    first = await world.call("GET", "/static/main.js")
+    again = await world.call("GET", "/static/main.js", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (first.raw, again.status, again.raw) == ((STATIC / "main.js").read_bytes(), 304, b"")
+
+
+async def test_no_file_outside_of_the_folder_is_served(world: World) -> None:
+    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"):
+        assert (await world.call("GET", path)).code == "not_found"
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_gaps() -> None:
+    english, russian = (_texts(language) for language in LANGUAGES)
+
+    for part in ("ui", "problems", "reasons"):
+        assert english[part].keys() == russian[part].keys()
+        for name, sentence in english[part].items():
+            gaps = set(re.findall(r"\{\w+\}", sentence))
+            assert gaps == set(re.findall(r"\{\w+\}", russian[part][name])), name
+    assert english["plurals"].keys() == russian["plurals"].keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_problem_and_every_reason_has_a_sentence_and_no_sentence_is_left_over(language: str) -> None:
+    texts = _texts(language)
+
+    assert texts["problems"].keys() == {*CODES, "network"}
+    assert texts["reasons"].keys() == set(Reason)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_that_the_page_asks_for_is_there_and_no_other(language: str) -> None:
+    sources = "".join(path.read_text() for path in (*STATIC.glob("*.js"), TEMPLATES / "miniapp.html"))
+    asked = set(re.findall(r'data-(?:text|alt)="(\w+)"', sources)) | set(re.findall(r'ui\("(\w+)"', sources))
+    asked |= set(re.findall(r'"(done_\w+)"', sources))
+
+    assert asked == _texts(language)["ui"].keys()
+
+
+async def test_the_page_is_small(world: World) -> None:
+    sizes = [
+        len((await world.call("GET", f"/static/{path.relative_to(STATIC)}")).raw)
+        for path in STATIC.rglob("*.*")
+    ]
+
+    assert sum(sizes) < 60_000
+
+
+async def test_the_process_is_healthy_even_when_it_is_not_ready(world: World) -> None:
+    assert (await world.call("GET", "/readyz")).json == {"status": "ready", "environment": "sandbox"}
+    world.change(ready=lambda: Readiness(ready=False, text="PostgreSQL does not answer"))
+
+    ready = await world.call("GET", "/readyz")
+
+    assert (ready.status, ready.code, ready.json["detail"]) == (
+        503,
+        "not_ready",
+        "PostgreSQL does not answer",
+    )
+    assert (await world.call("GET", "/healthz")).json == {"status": "ok", "environment": "sandbox"}
+
+
+async def test_pages_and_probes_need_no_credential_and_work_while_the_feature_is_off(world: World) -> None:
+    world.change(feature_enabled=False)
+    for path in (*PAGES, "/healthz", "/readyz", "/openapi.json"):
+        assert (await world.call("GET", path, headers={"Authorization": ""})).status == 200
+
+
+def test_the_document_has_every_route_and_no_other() -> None:
+    documented = {(route.method, route.path) for route in openapi.ROUTES}
+    paths = openapi.document()["paths"]
+
+    assert documented == {
+        (method.upper(), path) for path, operations in paths.items() for method in operations
+    }
+
+
+async def test_every_route_of_the_app_is_in_the_document_and_the_other_way_round(world: World) -> None:
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in world.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert served == {(route.method, route.path) for route in openapi.ROUTES}
+
+
+async def test_the_document_holds_together(world: World) -> None:
+    document = (await world.call("GET", "/openapi.json")).json
+
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+    for reference in re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)):
+        assert reference in document["components"]["schemas"]
+    assert document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] == CODES
+    body = document["components"]["schemas"]["StartQrBody"]
+    assert body["properties"]["tenant_id"]["pattern"] == "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
+
+async def test_answers_have_exactly_the_documented_members(world: World) -> None:
+    schemas = openapi.document()["components"]["schemas"]
+    ticket = await world.ticket()
+
+    assert (await world.start()).json.keys() == schemas["StartQrReply"]["properties"].keys()
+    assert (await world.status(ticket)).json.keys() == schemas["StatusReply"]["properties"].keys()
+
+
+async def test_the_type_of_every_problem_leads_to_its_explanation(world: World) -> None:
+    page = (await world.call("GET", "/docs/problems")).raw.decode()
+
+    for code in CODES:
+        assert f'id="{code}"' in page
