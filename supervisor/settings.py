@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SHORTEST_SECRET = 32
+REAL_TELEGRAM = ("telegram_api_id_master", "telegram_api_hash_master")
 PLACEHOLDERS = ("your-", "changeme", "change-me", "secret-here", "example")
 
 
@@ -68,7 +77,6 @@ class Settings(BaseSettings):
     miniapp_timestamp_tolerance: int = Field(default=300, ge=30, le=3600)
     telegram_api_id_master: int | None = Field(default=None, gt=0)
     telegram_api_hash_master: SecretStr | None = None
-    telegram_sandbox: Path | None = None
     feature_unified_session_manager: bool = True
     sessions_base_path: Path = Path("/app/sessions")
     qr_ticket_ttl: int = Field(default=600, ge=60, le=600)
@@ -85,6 +93,8 @@ class Settings(BaseSettings):
     bridge_engine: Literal["fast", "stock"] = Field(
         default="fast", validation_alias=AliasChoices("bridge_engine", "RUNTIME")
     )
+    # Below all that its check compares it with: fields are checked in this order.
+    telegram_sandbox: Path | None = Field(default=None, validate_default=True)
 
     @field_validator("supabase_service_role_key", "miniapp_hmac_secret")
     @classmethod
@@ -102,30 +112,29 @@ class Settings(BaseSettings):
             raise ValueError("SUPABASE_SERVICE_ROLE_KEY and MINIAPP_HMAC_SECRET must differ")
         return self
 
-    @model_validator(mode="after")
-    def _one_telegram(self) -> Self:
-        real = self.telegram_api_id_master is not None or self.telegram_api_hash_master is not None
-        if self.telegram_sandbox is None:
-            missing = [
-                name.upper()
-                for name in ("telegram_api_id_master", "telegram_api_hash_master")
-                if getattr(self, name) is None
-            ]
-            if missing:
-                raise ValueError(
-                    f"{' and '.join(missing)} missing; get them at https://my.telegram.org "
-                    "(API development tools), or try everything with: ops/start --sandbox"
-                )
-        elif real:
+    @field_validator("telegram_sandbox")
+    @classmethod
+    def _one_telegram(cls, sandbox: Path | None, others: ValidationInfo) -> Path | None:
+        given = others.data
+        absent = [name.upper() for name in REAL_TELEGRAM if name in given and given[name] is None]
+        if sandbox is None and absent:
+            verb = "is" if len(absent) == 1 else "are"
+            raise ValueError(
+                f"{' and '.join(absent)} {verb} missing; get them at https://my.telegram.org "
+                "(API development tools), or try everything with: ops/start --sandbox"
+            )
+        if sandbox is not None and len(absent) < len(REAL_TELEGRAM):
             raise ValueError(
                 "TELEGRAM_SANDBOX refuses real credentials: unset TELEGRAM_API_ID_MASTER and "
                 "TELEGRAM_API_HASH_MASTER, or unset TELEGRAM_SANDBOX"
             )
-        elif not (_is_loopback(self.host) and _is_loopback(self.metrics_host)):
+        if sandbox is not None and not all(
+            _is_loopback(given.get(name, "")) for name in ("host", "metrics_host")
+        ):
             raise ValueError(
                 "TELEGRAM_SANDBOX serves this machine only: set HOST and METRICS_HOST to 127.0.0.1"
             )
-        return self
+        return sandbox
 
 
 def _is_loopback(host: str) -> bool:
@@ -146,8 +155,8 @@ def load_settings(**overrides: object) -> Settings:
 
 def _line(location: tuple[int | str, ...], message: str) -> str:
     sentence = message.removeprefix("Value error, ")
-    if not location:
-        return sentence
+    if not location or sentence.startswith(("TELEGRAM_", "SUPABASE_")):
+        return sentence  # it names its variables itself
     name = str(location[0]).upper()
     if message == "Field required":
         return f"{name} is missing{_HINTS.get(name, '')}"
