@@ -194,6 +194,7 @@ class ControlServer:
     async def stop(self) -> None:
         """Finish what is being answered, and stop."""
         self._stop.set()
+        self._listener.close()
         if self._task is not None:
             await self._task
 

@@ -29,6 +29,7 @@ class DataCentre:
     async def stop(self) -> None:
         """Accept nobody any more and hang up on everybody."""
         if self._server is None:
+            self._listener.close()
             return
         self._server.close()
         for client in self._clients:

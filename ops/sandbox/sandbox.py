@@ -56,15 +56,13 @@ class Sandbox:
         listeners = listen(self._host, (_CONTROL, *DC_IDS), state.ports)
         state.ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
         self._world = world = self._build(state)
-        if not len(world.accounts):
-            _add_default_accounts(world.accounts)
-        self._file.changed()
-        world.save()
-        self._publish()
         self._parts = [DataCentre(world, dc_id, listeners[dc_id]) for dc_id in DC_IDS]
         self._parts.append(ControlServer(world, listeners[_CONTROL]))
-        for part in self._parts:
-            await part.start()
+        try:
+            await self._open()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Hang up on everybody and write what changed."""
@@ -160,9 +158,15 @@ class Sandbox:
             control_key=state.control_key,
         )
 
-    def _publish(self) -> None:
+    async def _open(self) -> None:
+        if not len(self.accounts):
+            _add_default_accounts(self.accounts)
+        self._file.changed()
+        self.world.save()
         if self._directory is not None:
             replace_file(self._directory / "sandbox.json", self.description.to_json().encode())
+        for part in self._parts:
+            await part.start()
 
 
 def _add_default_accounts(accounts: Accounts) -> None:

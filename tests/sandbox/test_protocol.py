@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import os
+import random
 import time
 from typing import Any
 
@@ -10,7 +11,10 @@ from telethon.crypto import AES, rsa
 from telethon.errors import AuthKeyNotFound, BadMessageError
 from telethon.network import connection as transports
 from telethon.network.connection.connection import Connection
-from telethon.network.connection.tcpintermediate import RandomizedIntermediatePacketCodec
+from telethon.network.connection.tcpintermediate import (
+    IntermediatePacketCodec,
+    RandomizedIntermediatePacketCodec,
+)
 from telethon.network.mtprotostate import MTProtoState
 from telethon.network.requeststate import RequestState
 from telethon.sessions import StringSession
@@ -22,6 +26,10 @@ from tests.sandbox.clients import ANNA, CLARA, connected, log_in_by_qr, soon, st
 
 class PaddedCodec(RandomizedIntermediatePacketCodec):  # type: ignore[misc] # Telethon publishes no types
     tag = b"\xdd" * 4
+
+    def encode_packet(self, data: bytes) -> bytes:
+        framed: bytes = IntermediatePacketCodec.encode_packet(self, data + os.urandom(random.randint(0, 15)))  # noqa: S311 - noise
+        return framed
 
 
 class ConnectionTcpPadded(Connection):  # type: ignore[misc] # as above

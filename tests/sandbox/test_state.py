@@ -118,7 +118,7 @@ def test_an_address_that_others_could_reach_is_refused(host: str) -> None:
 
 def test_the_command_runs_it_and_stops_cleanly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ops.sandbox", "--directory", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     ready = process.stdout.readline()
     description = SandboxDescription.from_json((tmp_path / "sandbox.json").read_bytes())
