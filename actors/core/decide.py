@@ -10,6 +10,7 @@ from actors.core import effects as e
 from actors.core import messages as m
 from actors.core.states import (
     PASSWORD_WINDOW,
+    ROTATE_BEFORE_EXPIRY,
     Absent,
     Authorized,
     Login,
@@ -29,6 +30,8 @@ from actors.core.transitions import TRANSITIONS, AnotherLogin, MustWait, Refused
 FIRST_RETRY = 2.0
 LONGEST_RETRY = 60.0
 SAME_TOKEN_PAUSE = 0.5
+SHORTEST_FETCH = 1.0
+"""Seconds between two fetches of a QR token, however short the lives of Telegram's tokens are."""
 STALE_AFTER = 180.0
 """A session whose connection has been in trouble this long is called STALE. It goes on trying."""
 
@@ -147,17 +150,22 @@ def _pending_qr(state: PendingQr, message: m.Message) -> Decision:
             return Decision(state, (e.ExportToken(),))
         case m.TokenIssued(at, token) if token == state.token:
             # Telegram repeats a token until its very end: ask again right after that, never in a tight loop.
-            return Decision(replace(state, retry_at=max(token.expires_at + SAME_TOKEN_PAUSE, at + 1.0)))
-        case m.TokenIssued(_, token):
-            return Decision(replace(state, token=token, retry_at=None, reason=None, issued=state.issued + 1))
+            after_its_end = max(token.expires_at + SAME_TOKEN_PAUSE, at + SHORTEST_FETCH)
+            return Decision(replace(state, retry_at=after_its_end, reason=None))
+        case m.TokenIssued(at, token):
+            dying = token.expires_at - ROTATE_BEFORE_EXPIRY < at + SHORTEST_FETCH
+            again = at + SHORTEST_FETCH if dying else None
+            return Decision(replace(state, token=token, retry_at=again, reason=None, issued=state.issued + 1))
         case m.StartQr():
             return Decision(state)  # a double tap, or the page was opened again: the same login goes on
         case m.Unreachable(at, reason):
             return Decision(_without_dead_token(state, at, reason))
         case m.ConnectionLost(at):
             # A token belongs to the connection's key; the push about it would come on a new connection only
-            # after we have asked again.
-            return Decision(replace(state, token=None, retry_at=at))
+            # after we have asked again. But a wait that trouble has begun goes on: a failed call often comes
+            # together with the loss of its connection.
+            waits = state.reason is not None and state.retry_at is not None
+            return Decision(replace(state, token=None, retry_at=state.retry_at if waits else at))
         case m.FloodWaited(until):
             return Decision(replace(state, token=None, retry_at=until, reason=Reason.FLOOD_WAIT))
         case _:
@@ -186,7 +194,7 @@ def _pending_code(state: PendingCode, message: m.Message) -> Decision:
             _not_too_early(state, message)
             return Decision(state, (e.SendCodeAgain(),))
         case m.CodeRejected():
-            return Decision(replace(state, rejected=state.rejected + 1))
+            return Decision(replace(state, rejected=state.rejected + 1, reason=None))
         case m.Unreachable(at, reason):
             retry = at + FIRST_RETRY if state.delivery is None else None
             return Decision(replace(state, reason=reason, retry_at=retry))
@@ -253,6 +261,10 @@ def _authorized(state: Authorized, message: m.Message) -> Decision:
                     Stale(state.account_id, reason, at + LONGEST_RETRY, state.attempts, state.last_login)
                 )
             return Decision(_reconnecting(state, at, since))
+        case m.ConnectionLost() if state.retry_at is not None:
+            # Being won back already, or waiting as Telegram asked. A failed try often comes together with the loss
+            # of its connection: that must neither cut the wait short nor make the trouble look younger.
+            return Decision(state)
         case m.ConnectionLost(at):
             # The first try is at once: most losses are one dropped connection.
             return Decision(replace(_reconnecting(state, at, at), retry_at=at))
@@ -278,12 +290,16 @@ def _stale(state: Stale, message: m.Message) -> Decision:
     match message:
         case m.StartQr() | m.StartCode():
             return _start_login(state, message)
-        case m.Woken() | m.TimePassed() | m.Validate():
-            return Decision(replace(state, retry_at=None), (e.Connect(),))
+        case m.Woken(at) | m.TimePassed(at):
+            # A session that tries by itself keeps a next try while it does: it needs no person.
+            again = None if state.retry_at is None else at + LONGEST_RETRY
+            return Decision(replace(state, retry_at=again), (e.Connect(),))
+        case m.Validate():
+            return Decision(state, (e.Connect(),))
         case m.Unreachable(at, reason):
             return Decision(replace(state, reason=reason, retry_at=at + LONGEST_RETRY))
-        case m.ConnectionLost(at):
-            return Decision(replace(state, retry_at=at + LONGEST_RETRY))
+        case m.ConnectionLost():
+            return Decision(state)
         case m.FloodWaited(until):
             return Decision(replace(state, retry_at=until))
         case m.CredentialMissing():
@@ -317,8 +333,11 @@ def _revoked(state: Revoked, message: m.Message) -> Decision:
     match message:
         case m.StartQr() | m.StartCode():
             return _start_login(state, message)
-        case m.Woken() | m.TimePassed():
-            return Decision(state, (e.LogOut(),) if state.retry_at is not None else ())
+        case m.Woken() | m.TimePassed() if state.retry_at is None:
+            return Decision(state)
+        case m.Woken(at) | m.TimePassed(at):
+            # The next try is noted first, so that an answer which means nothing here makes no tight loop.
+            return Decision(replace(state, retry_at=at + LONGEST_RETRY), (e.LogOut(),))
         case m.Unreachable(at):
             retry = at + backoff(state.attempts)
             return Decision(replace(state, retry_at=retry, attempts=state.attempts + 1))

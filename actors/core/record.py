@@ -85,7 +85,7 @@ def from_record(record: Record) -> State:
     """The state of a row. Raises ValueError for a row that no version of this program wrote."""
     try:
         return _state(record)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"a {record.state} record cannot be read: {error!r}") from error
 
 
@@ -106,11 +106,13 @@ def _state(record: Record) -> State:
             reason = record.reason or Reason.UNKNOWN_ERROR
             return Revoked(_account(record), reason, details.get("retry_at"), last_login=past)
         case SessionState.PENDING_QR:
-            return PendingQr(_read_login(details))
+            return PendingQr(_read_login(details), reason=record.reason)
         case SessionState.PENDING_CODE:
-            return PendingCode(_read_login(details), Secret(""), details.get("delivery"))
+            login = _read_login(details)
+            return PendingCode(login, Secret(""), details.get("delivery"), reason=record.reason)
         case SessionState.PENDING_PASSWORD:
-            return PendingPassword(_read_login(details), details.get("hint"), details["attempts_left"])
+            login, left = _read_login(details), details["attempts_left"]
+            return PendingPassword(login, details.get("hint"), left, reason=record.reason)
 
 
 def _read_past(details: Mapping[str, Any]) -> PastLogin | None:
