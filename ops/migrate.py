@@ -9,8 +9,10 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import os
 import re
 import secrets
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -248,3 +250,28 @@ async def _connection(url: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+def main() -> int:
+    """`python -m ops.migrate`: make the roles if USM_APP_PASSWORD is set, then apply what is missing."""
+    url = os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL")
+    if not url:
+        print(
+            "ops.migrate: set MIGRATION_DATABASE_URL to the URL of a role that may create tables",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        if password := os.environ.get("USM_APP_PASSWORD"):
+            bootstrap(url, password)
+        for name in migrate(url):
+            print(f"applied {name}")
+    except MigrationError as error:
+        print(f"ops.migrate: {error}", file=sys.stderr)
+        return 1
+    print("the database is up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

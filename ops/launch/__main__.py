@@ -81,7 +81,7 @@ def _require_settings() -> None:
     try:
         load_settings(**answered)
     except SettingsError as error:
-        raise LaunchError(f"{error}\nOr try everything without an account: ops/start --sandbox") from None
+        raise LaunchError(str(error)) from None
 
 
 @app.command

@@ -29,7 +29,7 @@ def scan(home: Home, account: str, session: str) -> None:
         status = api.status(started["ticket"], wait=10, since=status["sequence"])
     print(f"{session} is {status['state']}")
     if status["state"] == "PENDING_PASSWORD":
-        print(f"Type the 2FA password on the login page. Its hint: {status['step'].get('hint')}")
+        print(f"Type the 2FA password on the login page. Its hint: {status.get('hint')}")
 
 
 def _accept(home: Home, account: str, url: str) -> None:

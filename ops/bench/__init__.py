@@ -1,0 +1,1 @@
+"""Benchmarks: ratios between ways of doing one thing, measured side by side."""
