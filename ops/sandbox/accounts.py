@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from ops.sandbox.description import DC_IDS
 from ops.sandbox.keys import new_hash
 
-_TEST_PHONE = re.compile(r"99966([1-9])\d{4}")
+_TEST_PHONE = re.compile(r"99966([1-9])\d{4}", re.ASCII)
 _FIRST_USER_ID = 7_000_000_000
 _CODE_LENGTH = 5
 _NUMBERS = 10_000
@@ -79,11 +80,7 @@ class Accounts:
         ValueError for a phone number that could be real, or that is taken.
         """
         phone = digits(phone) if phone else self._free_phone(dc_id)
-        home = dc_of(phone)
-        if home is None:
-            raise ValueError(f"{phone} is no test number: the sandbox takes 99966XYYYY only, X being the DC")
-        if phone in self._by_phone:
-            raise ValueError(f"the sandbox has an account with phone {phone} already")
+        home = self._home_of_new(phone)
         self._last_id += 1
         token = f"{self._last_id}:SANDBOX-{secrets.token_urlsafe(20)}" if is_bot else None
         account = Account(
@@ -92,6 +89,15 @@ class Accounts:
         self._by_phone[phone] = self._by_id[self._last_id] = account
         self._changed()
         return account
+
+    def _home_of_new(self, phone: str) -> int:
+        home = dc_of(phone)
+        if home is None:
+            form = f"99966XYYYY with X in {DC_IDS}"
+            raise ValueError(f"{phone} is no test number of a DC of the sandbox: it takes {form} only")
+        if phone in self._by_phone:
+            raise ValueError(f"the sandbox has an account with phone {phone} already")
+        return home
 
     def _free_phone(self, dc_id: int) -> str:
         while self._next_number[dc_id] < _NUMBERS:
@@ -110,7 +116,7 @@ def digits(phone: str) -> str:
 def dc_of(phone: str) -> int | None:
     """The data centre of a test number, None for any other number (core.telegram.org/api/auth#test-accounts)."""
     match = _TEST_PHONE.fullmatch(phone)
-    return int(match[1]) if match else None
+    return int(match[1]) if match and int(match[1]) in DC_IDS else None
 
 
 def code_of(phone: str) -> str:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
+DC_IDS = (1, 2)
+
 
 class DcAddress(NamedTuple):
     """Where one data centre of the sandbox listens."""

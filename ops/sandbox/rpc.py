@@ -27,9 +27,9 @@ _WRAPPERS = (
 
 def answer(call: Call) -> bytes | RpcError:
     """The result of a call as bytes, or the error that it is answered with."""
+    if call.key.duplicated:
+        return RpcError(406, "AUTH_KEY_DUPLICATED")
     try:
-        if call.key.duplicated:
-            raise RpcError(406, "AUTH_KEY_DUPLICATED")  # noqa: TRY301 - refused like everything below
         call.session.wants_updates = True
         call = replace(call, request=_unwrapped(call, call.request))
         return tl.write(_outcome(call))

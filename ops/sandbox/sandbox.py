@@ -11,7 +11,7 @@ from ops.sandbox.accounts import Accounts
 from ops.sandbox.codes import PhoneCodes
 from ops.sandbox.control import ControlServer
 from ops.sandbox.dc import DataCentre
-from ops.sandbox.description import DcAddress, SandboxDescription, require_loopback
+from ops.sandbox.description import DC_IDS, DcAddress, SandboxDescription, require_loopback
 from ops.sandbox.faults import Faults
 from ops.sandbox.files import replace_file
 from ops.sandbox.keys import AuthKeys
@@ -24,7 +24,6 @@ from ops.sandbox.world import World
 
 API_ID = 1
 API_HASH = "5a4db0c5a4db0c5a4db0c5a4db0c5a4d"
-DC_IDS = (1, 2)
 TOKEN_LIFE = 30.0
 _CONTROL = 0
 

@@ -96,6 +96,11 @@ def test_a_number_that_could_be_real_or_has_no_dc_here_is_refused(phone: str) ->
             with pytest.raises(ValueError, match="no test number"):
                 sandbox.accounts.add("Real", phone="+49 151 23456789")
 
+            with pytest.raises(ValueError, match="no test number"):
+                sandbox.accounts.add("Nowhere", dc_id=3)
+            with pytest.raises(ValueError, match="already"):
+                sandbox.accounts.add("Twin", phone=ANNA)
+
     asyncio.run(story())
 
 
