@@ -28,7 +28,7 @@ def _secret(longest: int) -> GetPydanticSchema:
     return GetPydanticSchema(lambda _, __: core_schema.no_info_after_validator_function(Secret, text))
 
 
-TicketText = Annotated[Secret, _secret(128), Field(description="What POST /api/qr/start answered.")]
+TicketText = Annotated[Secret, _secret(128)]
 Password = Annotated[Secret, _secret(1024), Field(description="The account's Telegram cloud password.")]
 
 
@@ -63,7 +63,9 @@ class StatusQuery(Body):
 
     model_config = ConfigDict(strict=False)
 
-    ticket: TicketText | None = None
+    ticket: Annotated[
+        TicketText | None, Field(description="What POST /api/qr/start answered, unless sent as X-Ticket.")
+    ] = None
     wait: Annotated[
         int, Field(ge=0, le=LONGEST_WAIT, description="Seconds to wait for a change before answering.")
     ] = 0

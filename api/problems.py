@@ -46,7 +46,12 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     e.InvalidRequest: _no(
         _S.BAD_REQUEST, "invalid_request", "Invalid request", "See errors for the fields that are wrong."
     ),
-    InvalidName: _no(_S.BAD_REQUEST, "invalid_name", "Invalid name", "A name is not allowed."),
+    InvalidName: _no(
+        _S.BAD_REQUEST,
+        "invalid_name",
+        "Invalid name",
+        "Names are 1 to 64 letters, digits, '_' and '-', first a letter or digit.",
+    ),
     w.NotFound: _no(
         _S.NOT_FOUND, "not_found", "Not found", "There is no such address; /docs lists them all."
     ),

@@ -60,6 +60,7 @@ export class Flow {
       const before = since;
       try {
         const status = await this.#look(since);
+        if (failures) this.#screens.reconnected();
         failures = 0;
         since = status.sequence;
         if (this.#render(status)) return;

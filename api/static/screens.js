@@ -93,6 +93,10 @@ export class Screens {
     this.#get("qr-note").textContent = this.#texts.ui("reconnecting");
   }
 
+  reconnected() {
+    this.#announce(this.#get(`${this.#shown}-title`).textContent);
+  }
+
   #show(name) {
     if (name === this.#shown) return false;
     this.#wait.stop();
