@@ -19,7 +19,7 @@ async def in_asyncio(fn: Callable[[*Args], Awaitable[Result]], *args: *Args) -> 
     """Call the asyncio function `fn` from trio, inside `open_loop`, and return or raise what it does.
 
     A trio cancellation cancels the asyncio task and waits until it has ended. A whole operation (a
-    transaction, a pipeline) belongs in one function and one call, since each crossing costs some fifty
+    transaction, a pipeline) belongs in one function and one call, since each crossing costs tens of
     microseconds.
 
     Raises BridgeLost if asyncio code cancelled the call. The asyncio.CancelledError itself must not reach

@@ -101,11 +101,8 @@ class FastLoop(trio_asyncio.TrioEventLoop):  # type: ignore[misc] # trio-asyncio
         self._ready.append(handle)
 
     def _cancel_fds(self) -> None:
-        for fd, key in list(self._selector.get_map().items()):
-            for handle in filter(None, key.data):
-                handle.cancel()
-            if fd in self._close_files:
-                os.close(key.fd)
+        for fd in self._close_files.intersection(self._selector.get_map()):
+            os.close(fd)
 
     # -- Queueing
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import selectors
 import socket
 from collections.abc import AsyncIterator
@@ -51,7 +52,19 @@ async def test_a_loop_stopped_by_a_socket_ends_like_one_stopped_by_a_call() -> N
             bridge.loop.add_reader(ours, bridge.loop.stop)
             theirs.send(b"x")
             await bridge.loop.wait_stopped()  # type: ignore[attr-defined] # trio-asyncio's
-        assert bridge.loop.is_closed()
+            bridge.loop.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                bridge.loop.call_soon_threadsafe(print)
+
+
+async def test_a_descriptor_marked_for_it_is_closed_with_the_loop() -> None:
+    reading, writing = os.pipe()
+    async with open_loop() as bridge:
+        bridge.loop.add_reader(reading, print)
+        bridge.loop.autoclose(reading)  # type: ignore[attr-defined] # trio-asyncio's
+    with pytest.raises(BrokenPipeError):
+        os.write(writing, b"x")
+    os.close(writing)
 
 
 async def test_a_thread_may_speak_while_the_loop_closes() -> None:

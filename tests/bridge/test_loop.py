@@ -137,6 +137,26 @@ async def test_closing_cancels_and_awaits_what_still_runs_on_both_sides(engine: 
     assert sorted(ended) == ["asyncio", "trio"]
 
 
+async def test_a_cancellation_around_the_loop_lets_both_sides_clean_up(engine: Engine) -> None:
+    ended: list[str] = []
+
+    async def slow_to_end() -> None:
+        try:
+            await in_trio(trio.sleep_forever)
+        finally:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            ended.append("asyncio")
+
+    with trio.CancelScope() as scope:
+        async with open_loop(engine), trio.open_nursery() as nursery:
+            nursery.start_soon(in_asyncio, slow_to_end)
+            await trio.testing.wait_all_tasks_blocked()
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert ended == ["asyncio"]
+
+
 async def test_nothing_is_left_after_the_close(engine: Engine) -> None:
     def open_descriptors() -> int:
         return len(os.listdir("/dev/fd"))  # noqa: PTH208 - a count of names, no paths

@@ -21,7 +21,7 @@ both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM]
 @contextmanager
 def stoppable(engine: Engine, *, caught: bool) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.bridge.stoppable", engine, "caught" if caught else "uncaught"]
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         [*command, str(TOLD)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,8 +1,10 @@
 """Sockets through asyncio's streams and its socket calls, over loopback."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -22,9 +24,10 @@ from actors.bridge.loop import Engine
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(65536):
-        writer.write(chunk)
-        await writer.drain()
+    with contextlib.suppress(ConnectionError):  # callers may leave with an echo under way
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
     writer.close()
 
 
@@ -38,11 +41,13 @@ async def echo_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[
 async def say(address: tuple[str, int], words: Sequence[bytes], tls: ssl.SSLContext | None = None) -> bytes:
     reader, writer = await asyncio.open_connection(*address, ssl=tls)
     heard = b""
-    for word in words:
-        writer.write(word)
-        await writer.drain()
-        heard += await reader.readexactly(len(word))
-    writer.close()
+    try:
+        for word in words:
+            writer.write(word)
+            await writer.drain()
+            heard += await reader.readexactly(len(word))
+    finally:
+        writer.close()
     await writer.wait_closed()
     return heard
 
@@ -65,6 +70,39 @@ async def test_a_hundred_connections_at_once(engine: Engine) -> None:
     async with open_loop(engine):
         heard = await in_asyncio(talk)
     assert heard == [str(number).encode() * 300 for number in range(100)]
+
+
+async def test_calls_cancelled_at_any_moment_leave_no_task_and_no_wrong_answer(engine: Engine) -> None:
+    serving = trio.Event()
+    answered: set[int] = set()
+    twenty_at_once = trio.CapacityLimiter(20)
+
+    async def serve() -> None:
+        async with echo_server() as address:
+            addresses.append(address)
+            serving.set()
+            await asyncio.Event().wait()
+
+    async def call(number: int) -> None:
+        word = b"%d" % number
+        async with twenty_at_once:
+            with trio.move_on_after(math.inf if number % 5 == 0 else number % 29 / 2000):
+                assert await in_asyncio(say, addresses[0], [word] * 3) == word * 3
+                answered.add(number)
+
+    addresses: list[tuple[str, int]] = []
+    async with open_loop(engine) as bridge:
+        server = bridge.loop.create_task(serve())
+        await serving.wait()
+        async with trio.open_nursery() as nursery:
+            for number in range(300):
+                nursery.start_soon(call, number)
+        word = b"after all that"
+        assert await in_asyncio(say, addresses[0], [word]) == word
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert asyncio.all_tasks(bridge.loop) == {server}
+        assert bridge.orphans == 0
+    assert answered >= set(range(0, 300, 5))
 
 
 async def test_a_message_larger_than_the_socket_buffers(engine: Engine) -> None:
