@@ -1,0 +1,236 @@
+"""Sessions and their journal in PostgreSQL: every operation is one transaction for one tenant or for the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import trio
+from asyncpg.exceptions import TargetServerAttributeNotMatched
+from asyncpg.pool import PoolConnectionProxy
+
+from actors.bridge import BridgeLost, in_asyncio
+from actors.core.names import SessionKey
+from actors.core.record import Record
+from actors.core.states import Reason, SessionState
+from actors.errors import StoreUnavailable, VersionConflict
+from actors.ports import Saved, Transition
+
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Result = TypeVar("Result")
+
+DEADLINE = 3.0
+"""Seconds for an operation, and once more to get rid of one that the server does not even let us cancel."""
+
+RETRY_AFTER = 2.0
+
+_OUTAGES = (
+    OSError,  # also TimeoutError
+    BridgeLost,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,  # too many connections
+    asyncpg.OperatorInterventionError,  # shutting down, starting up
+    asyncpg.ReadOnlySQLTransactionError,  # a standby after a failover, or Supabase with its disk full
+    asyncpg.InternalServerError,  # what Supavisor says when it has no connection left
+    asyncpg.InterfaceError,  # the connection ended under its transaction, or the pool is closed
+    TargetServerAttributeNotMatched,  # no primary among the hosts of the URL
+)
+
+
+def _read(name: str) -> str:
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+_ACT_AS = _read("act_as")
+_LOAD = _read("load_session")
+_SAVE = _read("save_session")
+_COMPARE = _read("compare_session")
+_RUNNING = _read("running_sessions")
+
+
+class Database:
+    """Transactions on behalf of somebody. The role that logs in may do nothing by itself.
+
+    Each method crosses the bridge once and raises StoreUnavailable for every kind of outage. A refusal by row
+    level security is none: `on_denied` is called and asyncpg's error raised.
+    """
+
+    def __init__(self, pool: Pool, on_denied: Callable[[], None], deadline: float) -> None:
+        self._pool = pool
+        self._deadline = deadline
+        self.on_denied = on_denied
+
+    async def as_tenant(self, tenant_id: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do asyncio-flavoured work in a transaction that sees and writes rows of this tenant only."""
+        claims = {"role": "usm_tenant", "app_metadata": {"tenant_id": tenant_id}}
+        return await self._cross(self._transact, claims, work)
+
+    async def as_service(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do asyncio-flavoured work in a transaction that sees and writes the rows of all tenants."""
+        return await self._cross(self._transact, {"role": "service_role"}, work)
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        await self._cross(self._answer)
+
+    async def _transact(
+        self, claims: dict[str, Any], work: Callable[[Connection], Awaitable[Result]]
+    ) -> Result:
+        async with (
+            asyncio.timeout(self._deadline),
+            self._pool.acquire() as connection,
+            # Named, whatever the database's default: what is compared must include what a save waited for.
+            connection.transaction(isolation="read_committed"),
+        ):
+            await connection.fetchrow(_ACT_AS, claims["role"], json.dumps(claims))
+            return await work(connection)
+
+    async def _answer(self) -> None:
+        async with asyncio.timeout(self._deadline):
+            # Without arguments it is one message: a pooler cannot send its halves to two servers.
+            await self._pool.execute("select 1")
+
+    async def _cross(self, fn: Callable[..., Awaitable[Result]], *args: object) -> Result:
+        try:
+            return await in_asyncio(fn, *args)
+        except asyncpg.InsufficientPrivilegeError:
+            self.on_denied()
+            raise
+        except _OUTAGES as error:
+            raise StoreUnavailable("the database cannot be reached", RETRY_AFTER) from error
+
+
+class PostgresStore:
+    """A Store in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def load(self, key: SessionKey) -> Saved | None:
+        """See Store."""
+
+        async def fetch(connection: Connection) -> asyncpg.Record | None:
+            return await connection.fetchrow(_LOAD, key.tenant_id, key.app_id)
+
+        row = await self.database.as_tenant(key.tenant_id, fetch)
+        return None if row is None else _saved(row)
+
+    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+        """See Store. Writing again what is already there is no conflict: a reply may have been lost."""
+        row, line = _row(key, saved), _line(transition)
+
+        async def write(connection: Connection) -> bool | None:
+            """Whether the row is as we want it; None if it is out of sight."""
+            if await connection.fetchval(_SAVE, *row, *line) is not None:
+                return True
+            is_ours: bool | None = await connection.fetchval(_COMPARE, *row)
+            return is_ours
+
+        is_written = await self.database.as_tenant(key.tenant_id, write)
+        if is_written is None:
+            # Nobody deletes sessions; policies hide rows without a word.
+            self.database.on_denied()
+        if not is_written:
+            raise VersionConflict(f"{key} is not at version {saved.version - 1}")
+
+    async def running(self) -> list[SessionKey]:
+        """See Store."""
+
+        async def fetch(connection: Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(_RUNNING)
+
+        rows = await self.database.as_service(fetch)
+        return [SessionKey(row["tenant_id"], row["app_id"]) for row in rows]
+
+    async def ping(self) -> None:
+        """Return if the database answers; raise StoreUnavailable if not."""
+        await self.database.ping()
+
+
+@asynccontextmanager
+async def open_postgres(
+    url: str,
+    *,
+    pool_size: int = 10,
+    on_denied: Callable[[], None],
+    deadline: float = DEADLINE,
+    statement_cache_size: int = 0,
+) -> AsyncIterator[PostgresStore]:
+    """Open a store on at most `pool_size` connections, made when needed: a database that is down does no harm yet.
+
+    `url` logs in as `usm_app`. Without a statement cache it works through poolers in transaction mode; on a
+    direct connection a cache saves two round trips for each operation.
+    """
+    pool = await in_asyncio(_open_pool, url, pool_size, deadline, statement_cache_size)
+    try:
+        yield PostgresStore(Database(pool, on_denied, deadline))
+    finally:
+        with trio.CancelScope(shield=True):
+            await in_asyncio(_close_pool, pool, deadline)
+
+
+async def _open_pool(url: str, size: int, deadline: float, statement_cache_size: int) -> Pool:
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        # Shorter than the patience of routers, which forget idle connections without telling.
+        max_inactive_connection_lifetime=120.0,
+        connect=_connect,
+        reset=_reset,
+        timeout=deadline,
+        command_timeout=deadline,
+        statement_cache_size=statement_cache_size,
+        server_settings={"application_name": "unified-session-manager"},
+    )
+
+
+async def _connect(*args: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    try:
+        return await asyncpg.connect(*args, **options)
+    except ValueError:  # its text may quote a part of the password
+        raise ValueError("This is no connection string of PostgreSQL's: check DATABASE_URL.") from None
+
+
+async def _reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """A belt: whatever a transaction may have forgotten, the next one does not inherit its role."""
+    await connection.execute("reset role")
+
+
+async def _close_pool(pool: Pool, deadline: float) -> None:
+    # A pool that is cancelled while it closes drops its connections without a word to the server.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(deadline):
+            await pool.close()
+
+
+def _saved(row: asyncpg.Record) -> Saved:
+    reason = None if row["reason"] is None else Reason(row["reason"])
+    record = Record(SessionState(row["state"]), reason, row["telegram_user_id"], json.loads(row["data"]))
+    return Saved(record, row["version"], row["since"])
+
+
+def _row(key: SessionKey, saved: Saved) -> tuple[object, ...]:
+    record = saved.record
+    return (
+        key.tenant_id,
+        key.app_id,
+        saved.version,
+        record.state,
+        record.reason,
+        json.dumps(record.details),
+        record.account_id,
+        saved.since,
+    )
+
+
+def _line(transition: Transition | None) -> tuple[str | None, ...]:
+    if transition is None:
+        return (None, None, None, None)
+    return (transition.message, transition.before, transition.after, transition.reason)

@@ -1,0 +1,152 @@
+"""Stores to be tested, and what a test must do to them that is no business of the port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import asyncpg
+import trio
+
+from actors.adapters.postgres import PostgresStore, open_postgres
+from actors.bridge import in_asyncio, open_loop
+from actors.core.names import SessionKey
+from actors.core.states import Reason, SessionState
+from actors.ports import Store, Transition
+from tests.contracts.relay import Relay, relay_to_postgres
+from tests.fakes import FakeStore
+from tests.stores import Database
+
+Line = tuple[int, Transition]
+Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class StoreBench(Protocol):
+    """A store and its surroundings."""
+
+    @property
+    def store(self) -> Store:
+        """What is tested."""
+        ...
+
+    async def stop(self, key: SessionKey) -> None:
+        """Let people want this session stopped."""
+        ...
+
+    async def journal(self, key: SessionKey) -> list[Line]:
+        """The session's journal, oldest line first."""
+        ...
+
+    async def go_down(self) -> None:
+        """Begin an outage."""
+        ...
+
+    async def come_back(self) -> None:
+        """End the outage."""
+        ...
+
+
+class FakeBench:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+
+    async def stop(self, key: SessionKey) -> None:
+        self.store.stopped.add(key)
+
+    async def journal(self, key: SessionKey) -> list[Line]:
+        return [(version, line) for of, version, line in self.store.journal if of == key]
+
+    async def go_down(self) -> None:
+        self.store.down = True
+
+    async def come_back(self) -> None:
+        self.store.down = False
+
+
+@dataclass(slots=True)
+class PostgresBench:
+    """A PostgresStore whose way to the server is a relay, and an administrator with a way of their own."""
+
+    store: PostgresStore
+    url: str
+    relay: Relay
+    admin: Admin
+    denials: list[None] = field(default_factory=list)
+
+    async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
+        """What the administrator asks of the database."""
+        return await in_asyncio(self.admin.fetch, statement, *args)
+
+    async def stop(self, key: SessionKey) -> None:
+        await self.sql(
+            "update telegram_sessions set desired_state = 'stopped' where tenant_id = $1 and app_id = $2",
+            key.tenant_id,
+            key.app_id,
+        )
+
+    async def journal(self, key: SessionKey) -> list[Line]:
+        lines = await self.sql(
+            "select * from session_journal where tenant_id = $1 and app_id = $2 order by version",
+            key.tenant_id,
+            key.app_id,
+        )
+        return [(line["version"], _transition(line)) for line in lines]
+
+    async def go_down(self) -> None:
+        await self.relay.cut()
+
+    async def come_back(self) -> None:
+        await self.relay.restore()
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncIterator[None]:
+        """Let every operation wait for us in the server."""
+        await self.sql("begin")
+        await self.sql("lock table telegram_sessions in access exclusive mode")
+        yield
+        await self.sql("rollback")
+
+    async def wait_blocked(self, number: int) -> list[int]:
+        """The process ids of the server's backends that wait for us, once there are so many."""
+        while True:
+            rows = await self.sql(
+                "select pid from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+            )
+            if len(rows) == number:
+                return [row["pid"] for row in rows]
+            await trio.sleep(0.005)
+
+
+def _transition(line: asyncpg.Record) -> Transition:
+    reason = None if line["reason"] is None else Reason(line["reason"])
+    before, after = SessionState(line["from_state"]), SessionState(line["to_state"])
+    return Transition(line["message"], before, after, reason)
+
+
+@asynccontextmanager
+async def open_engine(kind: str) -> AsyncIterator[None]:
+    """The bridge's loop on this engine; nothing may fail in it that nobody awaits."""
+    async with open_loop("stock" if kind == "stock" else "fast") as bridge:
+        yield
+    assert bridge.orphans == 0
+
+
+@asynccontextmanager
+async def open_bench(database: Database) -> AsyncIterator[PostgresBench]:
+    """A bench on this database, inside an open loop."""
+    denials: list[None] = []
+    admin = await in_asyncio(_connect, database.admin_url)
+    async with (
+        relay_to_postgres(database.app_url) as (relay, url),
+        open_postgres(url, on_denied=lambda: denials.append(None)) as store,
+    ):
+        yield PostgresBench(store, url, relay, admin, denials)
+    await in_asyncio(admin.close)
+
+
+async def _connect(url: str) -> Admin:
+    return await asyncpg.connect(url)

@@ -1,0 +1,318 @@
+"""What only a real database can show: outages in the midst of things, the wall between tenants, a whole pool."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+import trio
+
+from actors.adapters.postgres import Connection, PostgresStore, open_postgres
+from actors.bridge import in_asyncio, open_loop
+from actors.core.names import SessionKey
+from actors.core.record import to_record
+from actors.core.states import Absent, Authorized, SessionState
+from actors.errors import StoreUnavailable, VersionConflict
+from actors.ports import Saved, Transition
+from tests.contracts.benches import PostgresBench
+
+KEY = SessionKey("tenant-a", "app-1")
+FIRST = Saved(to_record(Absent()), 1, 1.0)
+SECOND = Saved(to_record(Authorized(7)), 2, 2.0)
+LINE = Transition("Adopted", SessionState.PENDING_QR, SessionState.AUTHORIZED, None)
+
+every_engine = pytest.mark.parametrize("kind", ["fast", "stock"], indirect=True)
+
+
+@pytest.fixture(params=["fast"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# -- outages
+
+
+async def test_a_save_whose_reply_was_lost_is_done_and_may_be_done_again(postgres: PostgresBench) -> None:
+    await postgres.store.save(KEY, FIRST, None)
+    postgres.relay.withhold_reply_to(b"COMMIT;")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_save_into_an_outage, postgres.store)
+        await postgres.relay.withheld.wait()
+        await postgres.relay.cut()
+    postgres.relay.let_replies_pass()
+    await postgres.relay.restore()
+
+    assert await postgres.store.load(KEY) == SECOND
+    await postgres.store.save(KEY, SECOND, LINE)
+    assert await postgres.journal(KEY) == [(2, LINE)]
+
+
+@every_engine
+async def test_a_backend_killed_in_the_midst_of_a_save_is_an_outage(postgres: PostgresBench) -> None:
+    await postgres.store.save(KEY, FIRST, None)
+
+    async with postgres.locked(), trio.open_nursery() as nursery:
+        nursery.start_soon(_save_into_an_outage, postgres.store)
+        (backend,) = await postgres.wait_blocked(1)
+        await postgres.sql("select pg_terminate_backend($1)", backend)
+
+    assert await postgres.store.load(KEY) == FIRST
+    await postgres.store.save(KEY, SECOND, LINE)
+    assert await postgres.journal(KEY) == [(2, LINE)]
+
+
+async def _save_into_an_outage(store: PostgresStore) -> None:
+    with pytest.raises(StoreUnavailable) as outage:
+        await store.save(KEY, SECOND, LINE)
+    assert outage.value.__cause__ is not None
+    assert outage.value.retry_after is not None
+
+
+@every_engine
+async def test_a_connection_that_was_lost_while_idle_is_replaced_unnoticed(postgres: PostgresBench) -> None:
+    await postgres.store.save(KEY, FIRST, None)
+
+    await postgres.relay.cut()
+    await postgres.relay.restore()
+
+    assert await postgres.store.load(KEY) == FIRST
+
+
+@every_engine
+async def test_a_server_that_falls_silent_is_given_up_in_time(postgres: PostgresBench) -> None:
+    async with open_postgres(postgres.url, on_denied=pytest.fail, deadline=0.2) as store:
+        await store.save(KEY, FIRST, None)
+        postgres.relay.withhold_replies()
+
+        with trio.fail_after(2), pytest.raises(StoreUnavailable):
+            await store.load(KEY)
+        with trio.fail_after(2), pytest.raises(StoreUnavailable):
+            await store.ping()
+
+        postgres.relay.let_replies_pass()
+        assert await store.load(KEY) == FIRST
+
+
+async def test_a_pool_without_a_free_connection_is_an_outage(postgres: PostgresBench) -> None:
+    async with open_postgres(postgres.url, pool_size=1, on_denied=pytest.fail, deadline=0.2) as store:
+        # One after the other they would take two seconds.
+        with trio.fail_after(1.5):
+            async with postgres.locked(), trio.open_nursery() as nursery:
+                for _ in range(10):
+                    nursery.start_soon(_save_into_an_outage, store)
+
+        await store.save(KEY, FIRST, None)
+
+
+async def test_a_server_without_a_free_connection_is_an_outage(postgres: PostgresBench) -> None:
+    (name,) = await postgres.sql("select current_database()")
+    await postgres.sql(f"alter database {name[0]} connection limit 0")
+
+    with pytest.raises(StoreUnavailable):
+        await postgres.store.load(KEY)
+    await postgres.sql(f"alter database {name[0]} connection limit -1")
+
+    assert await postgres.store.load(KEY) is None
+
+
+@every_engine
+async def test_a_call_that_asyncio_gave_up_is_an_outage(postgres: PostgresBench) -> None:
+    async def give_up(_: Connection) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    with pytest.raises(StoreUnavailable):
+        await postgres.store.database.as_service(give_up)
+
+
+async def test_what_a_server_or_pooler_in_trouble_says_is_an_outage(postgres: PostgresBench) -> None:
+    for sqlstate in ("08006", "25006", "53300", "57P01", "57P03", "XX000"):
+
+        async def complain(connection: Connection, sqlstate: str = sqlstate) -> None:
+            await connection.execute(f"do $$ begin raise exception using errcode = '{sqlstate}'; end $$")
+
+        with pytest.raises(StoreUnavailable):
+            await postgres.store.database.as_service(complain)
+
+
+@every_engine
+async def test_a_store_opens_while_the_server_is_down(postgres: PostgresBench) -> None:
+    await postgres.go_down()
+
+    async with open_postgres(postgres.url, on_denied=pytest.fail) as store:
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        await postgres.come_back()
+        await store.ping()
+
+
+@every_engine
+async def test_a_store_closes_in_time_though_the_server_is_silent(postgres: PostgresBench) -> None:
+    with trio.fail_after(2):
+        async with open_postgres(postgres.url, on_denied=pytest.fail, deadline=0.2) as store:
+            await store.ping()
+            postgres.relay.withhold_replies()
+
+
+async def test_a_store_that_was_closed_is_unavailable(postgres: PostgresBench) -> None:
+    async with open_postgres(postgres.url, on_denied=pytest.fail) as store:
+        await store.ping()
+
+    with pytest.raises(StoreUnavailable):
+        await store.load(KEY)
+
+
+@every_engine
+async def test_cancelled_operations_write_nothing_and_leave_the_pool_whole(postgres: PostgresBench) -> None:
+    async with open_postgres(postgres.url, pool_size=2, on_denied=pytest.fail) as store:
+        await store.save(KEY, FIRST, None)
+
+        async with postgres.locked():
+            for _ in range(2):
+                async with trio.open_nursery() as nursery:
+                    for _ in range(4):
+                        nursery.start_soon(store.save, KEY, SECOND, LINE)
+                    await postgres.wait_blocked(2)
+                    nursery.cancel_scope.cancel()
+
+        assert await store.load(KEY) == FIRST
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(store.load, KEY)
+        await store.save(KEY, SECOND, LINE)
+        assert await postgres.journal(KEY) == [(2, LINE)]
+
+
+# -- what is no outage
+
+
+async def test_a_refusal_by_row_level_security_is_counted_and_raised(postgres: PostgresBench) -> None:
+    async def add_to_another(connection: Connection) -> None:
+        await connection.execute(
+            "insert into telegram_sessions (tenant_id, app_id, state) values ('tenant-b', 'app-1', 'ABSENT')"
+        )
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await postgres.store.database.as_tenant("tenant-a", add_to_another)
+
+    assert len(postgres.denials) == 1
+    assert await postgres.store.load(SessionKey("tenant-b", "app-1")) is None
+
+
+async def test_a_row_that_is_out_of_sight_is_counted_as_a_refusal(postgres: PostgresBench) -> None:
+    await postgres.store.save(KEY, FIRST, None)
+    await postgres.sql("drop policy tenant_reads on telegram_sessions")
+
+    with pytest.raises(VersionConflict):
+        await postgres.store.save(KEY, SECOND, LINE)
+
+    assert len(postgres.denials) == 1
+    assert await postgres.journal(KEY) == []
+
+
+async def test_an_ordinary_conflict_is_no_refusal(postgres: PostgresBench) -> None:
+    await postgres.store.save(KEY, FIRST, None)
+
+    with pytest.raises(VersionConflict):
+        await postgres.store.save(KEY, Saved(FIRST.record, 1, 3.0), None)
+
+    assert postgres.denials == []
+
+
+async def test_a_tenant_sees_its_own_rows_only(postgres: PostgresBench) -> None:
+    async def count(connection: Connection) -> int:
+        rows: int = await connection.fetchval("select count(*) from telegram_sessions")
+        return rows
+
+    await postgres.store.save(KEY, FIRST, None)
+    await postgres.store.save(SessionKey("tenant-b", "app-1"), FIRST, None)
+
+    assert await postgres.store.database.as_tenant("tenant-a", count) == 1
+    assert await postgres.store.database.as_tenant("tenant-c", count) == 0
+    assert await postgres.store.database.as_service(count) == 2
+
+
+async def test_a_mistake_of_ours_is_no_outage(postgres: PostgresBench) -> None:
+    async def misspell(connection: Connection) -> None:
+        await connection.execute("selekt 1")
+
+    async def misplace(connection: Connection) -> None:
+        await connection.fetchval("select $1::int", "one")
+
+    with pytest.raises(asyncpg.PostgresSyntaxError):
+        await postgres.store.database.as_service(misspell)
+    with pytest.raises(asyncpg.DataError):
+        await postgres.store.database.as_service(misplace)
+
+
+async def test_a_wrong_password_is_no_outage(postgres: PostgresBench) -> None:
+    url = postgres.url.replace("usm_app:", "usm_app:wrong", 1)
+
+    async with open_postgres(url, on_denied=pytest.fail) as store:
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await store.ping()
+
+
+async def test_what_is_no_url_is_refused_without_quoting_the_password() -> None:
+    url = "postgresql://usm_app:pass/word@localhost/x"
+
+    async with open_loop(), open_postgres(url, on_denied=pytest.fail) as store:
+        with pytest.raises(ValueError, match="check DATABASE_URL") as refusal:
+            await store.ping()
+
+    assert "pass" not in str(refusal.value)
+    assert "word" not in str(refusal.value).replace("password", "")
+
+
+# -- a pooler between us and the server
+
+
+async def test_nothing_is_left_behind_on_a_connection(
+    postgres: PostgresBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take_off_the_belt(_: object) -> None:
+        """A pooler gives the connection to others without a reset."""
+
+    monkeypatch.setattr("actors.adapters.postgres._reset", take_off_the_belt)
+    async with open_postgres(postgres.url, pool_size=1, on_denied=pytest.fail) as store:
+        await store.save(KEY, FIRST, None)
+        await store.running()
+
+        left = await _ask_the_pool(
+            store,
+            "select current_user::text as role, current_setting('request.jwt.claims', true) as claims,"
+            " (select count(*) from pg_prepared_statements where name <> '') as prepared",
+        )
+
+        assert dict(left) == {"role": "usm_app", "claims": "", "prepared": 0}
+
+
+async def test_a_role_that_a_transaction_forgot_is_reset(postgres: PostgresBench) -> None:
+    async def forget(connection: Connection) -> None:
+        await connection.execute("set role service_role")
+
+    async with open_postgres(postgres.url, pool_size=1, on_denied=pytest.fail) as store:
+        await store.database.as_service(forget)
+
+        assert dict(await _ask_the_pool(store, "select current_user::text as role")) == {"role": "usm_app"}
+
+
+async def test_a_statement_cache_may_be_had_on_a_direct_connection(postgres: PostgresBench) -> None:
+    async with open_postgres(
+        postgres.url, pool_size=1, on_denied=pytest.fail, statement_cache_size=100
+    ) as store:
+        for number in range(1, 4):
+            await store.save(KEY, Saved(FIRST.record, number, 1.0), None)
+
+        (kept,) = await _ask_the_pool(store, "select count(*) from pg_prepared_statements where name <> ''")
+        assert kept >= 2
+
+
+async def _ask_the_pool(store: PostgresStore, query: str) -> asyncpg.Record:
+    row = await in_asyncio(store.database._pool.fetchrow, query)
+    assert row is not None
+    return row
