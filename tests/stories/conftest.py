@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from ops.sandbox.description import SandboxDescription
 from supervisor.process import Process
 from supervisor.settings import Settings
 from tests.stores import Database
+from tests.stories.terminal import Terminal
 
 SERVICE_KEY = "story-service-key-0123456789abcdef0123456789"
 HMAC_KEY = "story-hmac-key-fedcba9876543210fedcba98765432"
@@ -139,3 +140,23 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         url = f"http://127.0.0.1:{addresses.api_port}"
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
             yield Service(http, f"http://127.0.0.1:{addresses.metrics_port}/metrics")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def terminal(data: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_one(*arguments: str) -> Terminal:
+        output = tmp_path / f"screen-{len(opened)}"
+        opened.append(Terminal(*arguments, "--data", str(data), output=output))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.process.kill()
+        one.process.wait()

@@ -5,72 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
-START = str(ROOT / "ops" / "start")
-PATIENCE = 60.0
-
-
-class Terminal:
-    """A terminal in which `ops/start` runs."""
-
-    def __init__(self, *arguments: str, output: Path) -> None:
-        self._output = output
-        with output.open("wb") as screen:
-            self.process = subprocess.Popen(
-                [START, *arguments], stdout=screen, stderr=subprocess.STDOUT, env=environment()
-            )
-
-    @property
-    def screen(self) -> str:
-        return self._output.read_text()
-
-    def wait_for(self, text: str) -> None:
-        def appeared() -> bool:
-            assert text in self.screen or self.process.poll() is None, self.screen
-            return text in self.screen
-
-        wait_until(appeared, text)
-
-    def press_ctrl_c(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, f"still waiting for: {what}"
-        time.sleep(0.05)
-
-
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("TELEGRAM_")}
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def terminal(data: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def open_one(*arguments: str) -> Terminal:
-        output = tmp_path / f"screen-{len(opened)}"
-        opened.append(Terminal(*arguments, "--data", str(data), output=output))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.process.kill()
-        one.process.wait()
+from tests.stories.terminal import START, Terminal, environment, wait_until
 
 
 def processes_of(data: Path) -> list[int]:
