@@ -19,6 +19,7 @@ from api.caller import Caller
 from api.doors import Doors
 from api.errors import (
     AlreadyAuthorized,
+    Declined,
     FloodWait,
     LoginEnded,
     PasswordInvalid,
@@ -156,22 +157,26 @@ async def submit_password(doors: Doors, caller: Caller, ticket: Secret, password
     except MustWait:
         doors.tell(PasswordTried(PasswordTry.FLOOD_WAIT))
         raise
+    if isinstance(step, EnterPassword) and step.retry_at is not None:
+        await _remember(doors, opens, step.expires_at)  # the window was moved on by as long as the wait is
+    outcome, no = _verdict(step, doors.clock.now())
+    doors.tell(PasswordTried(outcome))
+    if no is not None:
+        raise no
+
+
+def _verdict(step: Step, now: float) -> tuple[PasswordTry, Declined | None]:
     match step:
         case Complete():
-            doors.tell(PasswordTried(PasswordTry.ACCEPTED))
-        case EnterPassword(retry_at=retry_at, expires_at=expires_at) if retry_at is not None:
-            await _remember(doors, opens, expires_at)  # the window was moved on by as long as the wait is
-            doors.tell(PasswordTried(PasswordTry.FLOOD_WAIT))
-            raise FloodWait(retry_after=retry_at - doors.clock.now())
+            return PasswordTry.ACCEPTED, None
+        case EnterPassword(retry_at=retry_at) if retry_at is not None:
+            return PasswordTry.FLOOD_WAIT, FloodWait(retry_after=retry_at - now)
         case EnterPassword(hint=hint, attempts_left=attempts_left, reason=None):
-            doors.tell(PasswordTried(PasswordTry.REJECTED))
-            raise PasswordInvalid(attempts_left=attempts_left, hint=hint)
+            return PasswordTry.REJECTED, PasswordInvalid(attempts_left=attempts_left, hint=hint)
         case Failed(reason):
-            doors.tell(PasswordTried(PasswordTry.ENDED))
-            raise LoginEnded(reason=reason)
+            return PasswordTry.ENDED, LoginEnded(reason=reason)
         case ShowQr() | EnterCode() | EnterPassword():
-            doors.tell(PasswordTried(PasswordTry.UPSTREAM_UNAVAILABLE))
-            raise UpstreamUnavailable(retry_after=TRY_AGAIN)
+            return PasswordTry.UPSTREAM_UNAVAILABLE, UpstreamUnavailable(retry_after=TRY_AGAIN)
 
 
 async def _password_step(doors: Doors, opens: Ticket, password: Secret) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +14,6 @@ from pydantic.json_schema import models_json_schema
 from api import bodies, replies
 from api.problems import CONTENT_TYPE, PROBLEMS, Problem
 
-VERSION = "0.1.0"
 ALWAYS = ("internal_error",)
 ASKED = (
     "unauthenticated",
@@ -139,7 +139,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "UnifiedSessionManager",
-            "version": VERSION,
+            "version": version("unified-session-manager"),
             "summary": "Keeps Telegram user sessions logged in, for many tenants.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
