@@ -22,7 +22,7 @@ time.sleep(600)
 
 
 def launch(postgres: Path, valkey: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and script
+    return subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, postgres, valkey],
         stdout=subprocess.PIPE,
         text=True,
