@@ -1,4 +1,4 @@
-"""Stores to be tested, and what a test must do to them that is no business of the port."""
+"""What is tested, fake or real, with what a test must do to it that is no business of the port."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import asyncpg
 import trio
 
 from actors.adapters.postgres import PostgresStore, open_postgres
+from actors.adapters.redis import RedisTickets, open_redis
 from actors.bridge import in_asyncio, open_loop
 from actors.core.names import SessionKey
 from actors.core.states import Reason, SessionState
-from actors.ports import Store, Transition
-from tests.contracts.relay import Relay, relay_to_postgres
-from tests.fakes import FakeStore
+from actors.ports import Store, Tickets, Transition
+from tests.contracts.relay import Relay, relay_to_postgres, relay_to_redis
+from tests.fakes import FakeStore, FakeTickets
 from tests.stores import Database
 
 Line = tuple[int, Transition]
@@ -127,12 +128,64 @@ def _transition(line: asyncpg.Record) -> Transition:
     return Transition(line["message"], before, after, reason)
 
 
+class TicketsBench(Protocol):
+    """Tickets and their surroundings."""
+
+    @property
+    def tickets(self) -> Tickets:
+        """What is tested."""
+        ...
+
+    async def go_down(self) -> None:
+        """Begin an outage."""
+        ...
+
+    async def come_back(self) -> None:
+        """End the outage."""
+        ...
+
+
+class FakeTicketsBench:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self.tickets = FakeTickets()
+
+    async def go_down(self) -> None:
+        self.tickets.down = True
+
+    async def come_back(self) -> None:
+        self.tickets.down = False
+
+
+@dataclass(slots=True)
+class RedisBench:
+    """RedisTickets whose way to the server is a relay."""
+
+    tickets: RedisTickets
+    url: str
+    relay: Relay
+
+    async def go_down(self) -> None:
+        await self.relay.cut()
+
+    async def come_back(self) -> None:
+        await self.relay.restore()
+
+
 @asynccontextmanager
 async def open_engine(kind: str) -> AsyncIterator[None]:
     """The bridge's loop on this engine; nothing may fail in it that nobody awaits."""
     async with open_loop("stock" if kind == "stock" else "fast") as bridge:
         yield
     assert bridge.orphans == 0
+
+
+@asynccontextmanager
+async def open_tickets_bench(url: str) -> AsyncIterator[RedisBench]:
+    """A bench on this server, inside an open loop."""
+    async with relay_to_redis(url) as (relay, through), open_redis(through) as client:
+        yield RedisBench(RedisTickets(client), through, relay)
 
 
 @asynccontextmanager

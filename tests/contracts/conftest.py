@@ -1,4 +1,4 @@
-"""Which store a test is about: the fake, or PostgreSQL on either engine of the bridge."""
+"""Which store a test is about: the fake, or the real one on either engine of the bridge."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.ports import Store
-from tests.contracts.benches import FakeBench, PostgresBench, StoreBench, open_bench, open_engine
+from actors.ports import Store, Tickets
+from tests.contracts.benches import (
+    FakeBench,
+    FakeTicketsBench,
+    PostgresBench,
+    RedisBench,
+    StoreBench,
+    TicketsBench,
+    open_bench,
+    open_engine,
+    open_tickets_bench,
+)
 from tests.stores import Database
 
 
@@ -47,3 +57,32 @@ def postgres(bench: StoreBench) -> PostgresBench:
     """The same bench, where it must be a real one."""
     assert isinstance(bench, PostgresBench)
     return bench
+
+
+@pytest.fixture
+def tickets_place(request: pytest.FixtureRequest, kind: str) -> str | None:
+    """The server's URL, if a real one is wanted."""
+    return None if kind == "fake" else str(request.getfixturevalue("redis_url"))
+
+
+@pytest.fixture
+async def tickets_bench(kind: str, tickets_place: str | None) -> AsyncIterator[TicketsBench]:
+    """The tickets and their surroundings."""
+    if tickets_place is None:
+        yield FakeTicketsBench()
+        return
+    async with open_engine(kind), open_tickets_bench(tickets_place) as bench:
+        yield bench
+
+
+@pytest.fixture
+def tickets(tickets_bench: TicketsBench) -> Tickets:
+    """What is tested."""
+    return tickets_bench.tickets
+
+
+@pytest.fixture
+def valkey(tickets_bench: TicketsBench) -> RedisBench:
+    """The same bench, where it must be a real one."""
+    assert isinstance(tickets_bench, RedisBench)
+    return tickets_bench
