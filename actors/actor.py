@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import trio
 
 from actors.clock import Clock
-from actors.core.decide import backoff, decide
+from actors.core.decide import decide
+from actors.core.decision import backoff
 from actors.core.messages import Command, Message, Signal, TimePassed, Woken
 from actors.core.names import SessionKey
 from actors.core.record import from_record, to_record
@@ -133,8 +134,8 @@ class Actor:
         before = self._state
         if to_record(state) != to_record(before):
             await self._save(state, because)
-        if state is not before:
-            self._state = state
+        self._state = state
+        if state != before:
             self._publish()
             if (
                 isinstance(before, PendingQr)

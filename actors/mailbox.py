@@ -72,7 +72,8 @@ class Mailbox:
 
     def stop(self) -> None:
         """Ask the actor to end its life before it takes up another command."""
-        self._control.append(Stop())
+        if not self._control:
+            self._control.append(Stop())
         self._wake_reader()
 
     def tell(self, signal: Signal) -> None:
@@ -87,15 +88,16 @@ class Mailbox:
         the actor answers with, and the Unanswered that `refuse_all` was given.
         """
         self._make_room()
-        envelope = Envelope(command, trio.lowlevel.current_task())
-        self._commands.append(envelope)
-        self._wake_reader()
+        # Nothing may fail between leaving the envelope and waiting: an answer wakes the task, waiting or not.
+        with trio.move_on_after(max(within, 0.0)):
+            envelope = Envelope(command, trio.lowlevel.current_task())
+            self._commands.append(envelope)
+            self._wake_reader()
 
-        def give_up(_: object) -> trio.lowlevel.Abort:
-            envelope.abandon()
-            return trio.lowlevel.Abort.SUCCEEDED
+            def give_up(_: object) -> trio.lowlevel.Abort:
+                envelope.abandon()
+                return trio.lowlevel.Abort.SUCCEEDED
 
-        with trio.move_on_after(within):
             state: State = await trio.lowlevel.wait_task_rescheduled(give_up)
             return state
         raise NoAnswer("the session did not answer in time")

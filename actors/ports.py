@@ -120,7 +120,10 @@ class Ticket:
 
 
 class Tickets(Protocol):
-    """Remembers for a while which login a ticket opens. It keeps only the ticket's hash."""
+    """Remembers for a while which login a ticket opens. It keeps only the ticket's hash.
+
+    Every method may raise StoreUnavailable.
+    """
 
     async def remember(self, ticket: Secret, opens: Ticket, ttl: float) -> None:
         """Keep it for `ttl` seconds; the same ticket again starts them anew."""

@@ -8,7 +8,8 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
-from actors.core.decide import Decision, decide
+from actors.core.decide import decide
+from actors.core.decision import Decision
 from actors.core.secret import Secret
 from actors.core.states import (
     PASSWORD_ATTEMPTS,
@@ -30,6 +31,7 @@ LOCKED = PendingPassword(LOGIN, "a colour")
 
 def test_a_sent_code_is_said_to_be_sent() -> None:
     assert after(ASKED, m.CodeSent("app")) == SENT
+    assert after(SENT, m.Unreachable(NOW), m.CodeSent("app")) == SENT
 
 
 def test_a_typed_code_is_handed_in() -> None:
@@ -78,6 +80,7 @@ def test_trouble_with_a_sent_code_leaves_the_next_try_to_the_person() -> None:
 
 def test_a_sent_code_is_not_sent_again_after_a_flood_wait() -> None:
     waiting = after(SENT, m.FloodWaited(NOW + 90))
+    assert (waiting.deadline, waiting.reason) == (NOW + 90, Reason.FLOOD_WAIT)
 
     assert decide(waiting, m.TimePassed(NOW + 90)) == Decision(SENT)
 
@@ -183,7 +186,7 @@ def test_a_wrong_password_ends_the_trouble_that_was_told_before() -> None:
 
 def test_a_flood_wait_moves_the_password_window_on() -> None:
     waiting = after(LOCKED, m.FloodWaited(END + 3600))
-    assert waiting.deadline == END + 3600
+    assert (waiting.deadline, waiting.reason) == (END + 3600, Reason.FLOOD_WAIT)
 
     ready = after(waiting, m.TimePassed(END + 3600))
     assert isinstance(ready, PendingPassword)

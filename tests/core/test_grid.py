@@ -11,7 +11,8 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
-from actors.core.decide import Decision, decide
+from actors.core.decide import decide
+from actors.core.decision import Decision
 from actors.core.states import State
 from actors.core.transitions import TRANSITIONS, AnotherLogin, MustWait, Refused
 from tests.core.examples import (

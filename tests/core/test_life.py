@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
-from actors.core.decide import Decision, backoff, decide
+from actors.core.decide import decide
+from actors.core.decision import Decision, backoff
 from actors.core.states import Authorized, Reason, Revoked, Stale, State, Substate, UserAction, user_action
 from tests.core.examples import ANNA, BERT, NOW, after
 
@@ -41,7 +44,7 @@ def test_a_lost_connection_is_won_back_at_once() -> None:
     lost = after(ONLINE, m.ConnectionLost(NOW))
 
     assert lost == Authorized(ANNA, Substate.RECONNECTING, NOW, troubled_since=NOW, attempts=1)
-    assert decide(lost, m.TimePassed(NOW)).effects == (e.Connect(),)
+    assert decide(lost, m.TimePassed(NOW)) == Decision(replace(lost, retry_at=None), (e.Connect(),))
 
 
 def test_failed_tries_to_connect_come_less_and_less_often() -> None:
@@ -74,6 +77,7 @@ def test_losses_do_not_make_trouble_younger() -> None:
 def test_a_lost_connection_does_not_cut_a_flood_wait_short() -> None:
     waiting = after(ONLINE, m.FloodWaited(NOW + 300))
 
+    assert waiting == Authorized(ANNA, Substate.FLOOD_WAIT, NOW + 300)
     assert after(waiting, m.ConnectionLost(NOW + 1)) == waiting
 
 
@@ -84,7 +88,8 @@ def test_coming_online_ends_the_trouble() -> None:
 
 
 def test_validation_goes_over_the_session_s_own_connection() -> None:
-    assert decide(ONLINE, m.Validate()).effects == (e.Connect(),)
+    assert decide(ONLINE, m.Validate()) == Decision(ONLINE, (e.Connect(),))
+    assert decide(RETRYING, m.Validate()) == Decision(RETRYING, (e.Connect(),))
 
 
 @pytest.mark.parametrize("held", HELD, ids=repr)
@@ -115,9 +120,14 @@ def test_trouble_never_drops_a_credential(held: State, trouble: m.Message) -> No
 
 def test_a_stale_session_goes_on_trying_every_minute() -> None:
     trying = decide(RETRYING, m.TimePassed(NOW + 60))
-    assert trying.effects == (e.Connect(),)
+    assert trying == Decision(replace(RETRYING, retry_at=NOW + 120), (e.Connect(),))
 
-    assert after(trying.state, m.Unreachable(NOW + 61)).deadline == NOW + 121
+    failed = after(trying.state, m.Unreachable(NOW + 61, Reason.APP_REFUSED))
+    assert (failed.deadline, failed.reason) == (NOW + 121, Reason.APP_REFUSED)
+
+
+def test_a_stale_session_waits_as_long_as_telegram_says() -> None:
+    assert after(RETRYING, m.FloodWaited(NOW + 900), m.ConnectionLost(NOW)).deadline == NOW + 900
 
 
 def test_a_stale_session_asks_nobody_for_help_while_it_tries_by_itself() -> None:
@@ -128,7 +138,7 @@ def test_a_stale_session_asks_nobody_for_help_while_it_tries_by_itself() -> None
 def test_a_session_without_its_file_waits_for_a_person() -> None:
     stale = after(ONLINE, m.CredentialMissing())
 
-    assert stale == LEFT_TO_A_PERSON
+    assert stale == after(RETRYING, m.CredentialMissing()) == LEFT_TO_A_PERSON
     assert stale.deadline is None
     assert user_action(stale) is UserAction.RELOGIN
     assert decide(stale, m.Woken(NOW)) == Decision(stale, (e.Connect(),))
@@ -150,15 +160,16 @@ def test_a_frozen_account_stays_logged_in_and_is_not_asked_again() -> None:
 
 def test_a_revoked_session_retries_its_logout_until_telegram_confirms() -> None:
     state: State = LOGGING_OUT
-    now = NOW
-    for _ in range(9):
-        assert isinstance(state, Revoked)
-        assert state.retry_at is not None
-        now = max(now, state.retry_at)
+    now, waits = NOW, []
+    for _ in range(7):
         trying = decide(state, m.TimePassed(now))
         assert trying.effects == (e.LogOut(),)
         state = after(trying.state, m.Unreachable(now))
+        assert state.deadline is not None
+        waits.append(state.deadline - now)
+        now = state.deadline
 
+    assert waits == [2, 4, 8, 16, 32, 60, 60]
     assert after(state, m.LoggedOut()).deadline is None
 
 

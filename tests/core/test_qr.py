@@ -8,7 +8,8 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
-from actors.core.decide import Decision, decide
+from actors.core.decide import decide
+from actors.core.decision import Decision
 from actors.core.states import ROTATE_BEFORE_EXPIRY, Absent, PendingCode, PendingQr, QrToken, Reason
 from tests.core.examples import ANNA, BERT, END, FALLBACKS, LOGIN, NOW, PHONE, STALE, after, token
 
@@ -117,11 +118,16 @@ def test_a_lost_connection_does_not_cut_a_flood_wait_short() -> None:
     assert (state.deadline, state.reason) == (NOW + 120, Reason.FLOOD_WAIT)
 
 
-def test_a_flood_wait_is_waited_out() -> None:
-    waiting = pending_qr(after(FETCHING, m.FloodWaited(NOW + 120)))
-    assert (waiting.deadline, waiting.reason) == (NOW + 120, Reason.FLOOD_WAIT)
+def test_a_flood_wait_takes_the_token_off_the_screen_and_is_waited_out() -> None:
+    waiting = pending_qr(after(SHOWN, m.FloodWaited(NOW + 120)))
+    assert (waiting.token, waiting.deadline, waiting.reason) == (None, NOW + 120, Reason.FLOOD_WAIT)
 
-    assert decide(waiting, m.TimePassed(NOW + 120)).effects == (e.ExportToken(),)
+    fetching = decide(waiting, m.TimePassed(NOW + 120))
+    assert fetching.effects == (e.ExportToken(),)
+    assert pending_qr(fetching.state).retry_at is None
+
+    shown = after(fetching.state, m.TokenIssued(NOW + 120, token(2, dies_in=150)))
+    assert shown.reason is None
 
 
 def test_a_restart_goes_on_with_the_same_ticket() -> None:

@@ -79,6 +79,14 @@ def test_a_login_in_place_keeps_its_fallback_to_its_end(steps: list[Step]) -> No
 
 @thorough
 @given(walks)
+def test_the_last_login_is_remembered_until_the_next(steps: list[Step]) -> None:
+    for step in steps:
+        if not isinstance(step.before, Pending) and not isinstance(step.after, Pending):
+            assert step.after.last_login == step.before.last_login
+
+
+@thorough
+@given(walks)
 def test_only_an_adopted_credential_names_another_account(steps: list[Step]) -> None:
     for step in steps:
         if not isinstance(step.message, m.Adopted):

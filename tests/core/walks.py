@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from actors.core import messages as m
-from actors.core.decide import Decision, decide
+from actors.core.decide import decide
+from actors.core.decision import Decision
 from actors.core.secret import Secret
 from actors.core.states import Absent, QrToken, Reason, State
 from actors.core.transitions import TRANSITIONS, Refused

@@ -145,7 +145,9 @@ class TelethonLine:
 
     async def _password_needed(self, client: TelegramClient) -> m.Signal:
         password = await client(functions.account.GetPasswordRequest())
-        return m.PasswordNeeded(self._clock.now(), password.hint or None)
+        # Anybody can note anything as a hint; what cannot be printed cannot be stored either.
+        hint = "".join(letter for letter in password.hint or "" if letter.isprintable())
+        return m.PasswordNeeded(self._clock.now(), hint or None)
 
     async def _send_code(self) -> m.Signal:
         client = await self._login_client()
