@@ -13,6 +13,8 @@ from actors.core.transitions import Refused
 
 STALE_AFTER = 180.0
 """A session whose connection has been in trouble this long is called STALE. It goes on trying."""
+VALIDATE_EVERY = 900.0
+VALIDATE_SPREAD = 181
 
 
 def authorized(state: Authorized, message: m.Message) -> Decision:
@@ -23,7 +25,7 @@ def authorized(state: Authorized, message: m.Message) -> Decision:
                 return Decision(state)
             return Decision(replace(state, substate=Substate.CONNECTING, retry_at=None), (e.Connect(),))
         case m.TimePassed() | m.Validate():
-            return Decision(replace(state, retry_at=None), (e.Connect(),))
+            return Decision(replace(state, retry_at=None, validate_at=None), (e.Connect(),))
         case m.Unreachable(at, reason):
             since = at if state.troubled_since is None else state.troubled_since
             if at - since >= STALE_AFTER:
@@ -39,7 +41,7 @@ def authorized(state: Authorized, message: m.Message) -> Decision:
             # The first try is at once: most losses are one dropped connection.
             return Decision(replace(_reconnecting(state, at, at), retry_at=at))
         case m.FloodWaited(until):
-            return Decision(replace(state, substate=Substate.FLOOD_WAIT, retry_at=until))
+            return Decision(replace(state, substate=Substate.FLOOD_WAIT, retry_at=until, validate_at=None))
         case m.CredentialMissing():
             return Decision(Stale(state.account_id, Reason.CREDENTIAL_MISSING, last_login=state.last_login))
         case _:
@@ -53,7 +55,16 @@ def _reconnecting(state: Authorized, at: float, since: float) -> Authorized:
         troubled_since=since,
         attempts=state.attempts + 1,
         retry_at=at + backoff(state.attempts),
+        validate_at=None,
     )
+
+
+def validation_interval(account_id: int) -> float:
+    """Seconds until a session that seems well is asked again; spread out, so that neighbours do not all ask at once.
+
+    Telegram tells of most ends by itself, at once; this finds the rest.
+    """
+    return VALIDATE_EVERY + account_id % VALIDATE_SPREAD
 
 
 def stale(state: Stale, message: m.Message) -> Decision:
@@ -82,12 +93,13 @@ def stale(state: Stale, message: m.Message) -> Decision:
 def _any_credential(state: Authorized | Stale, message: m.Message) -> Decision:
     """What is the same in both states that hold a credential."""
     match message:
-        case m.Online(account_id) if account_id != state.account_id:
+        case m.Online(account_id, _) if account_id != state.account_id:
             # The file holds somebody else's login: hands off, keep it, and let a person look.
             mixed_up = Stale(state.account_id, Reason.ACCOUNT_MISMATCH, last_login=state.last_login)
             return Decision(mixed_up, (e.Disconnect(),))
-        case m.Online(account_id):
-            return Decision(Authorized(account_id, Substate.ONLINE, last_login=state.last_login))
+        case m.Online(account_id, at):
+            well = Authorized(account_id, Substate.ONLINE, last_login=state.last_login)
+            return Decision(replace(well, validate_at=at + validation_interval(account_id)))
         case m.AccountFrozen():
             return Decision(Authorized(state.account_id, Substate.FROZEN, last_login=state.last_login))
         case m.CredentialLost(reason):

@@ -155,6 +155,7 @@ class Online:
     """Connected with the session's credential, and Telegram named the account."""
 
     account_id: int
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,10 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """Logged in. `troubled_since` and `attempts` describe a connection that is being won back."""
+    """Logged in. `troubled_since` and `attempts` describe a connection that is being won back.
+
+    `validate_at` is when a session that seems well is to be asked whether it is.
+    """
 
     name: ClassVar = SessionState.AUTHORIZED
     account_id: int
@@ -123,6 +126,7 @@ class Authorized:
     troubled_since: float | None = None
     attempts: int = 0
     last_login: PastLogin | None = None
+    validate_at: float | None = None
 
     @property
     def reason(self) -> Reason | None:
@@ -131,8 +135,8 @@ class Authorized:
 
     @property
     def deadline(self) -> float | None:
-        """When to try the connection again."""
-        return self.retry_at
+        """When to try the connection again, or to ask whether it still is one."""
+        return self.validate_at if self.retry_at is None else self.retry_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ EVERY_STATE: tuple[State, ...] = (
     Authorized(ANNA, Substate.FLOOD_WAIT, NOW + 3600),
     Authorized(ANNA, Substate.RECONNECTING, NOW + 4, troubled_since=NOW - 2, attempts=1),
     Authorized(ANNA, Substate.RECONNECTING, NOW + 60, troubled_since=NOW - 200, attempts=9),
-    Authorized(ANNA, Substate.ONLINE, last_login=PastLogin("login-0")),
+    Authorized(ANNA, Substate.ONLINE, last_login=PastLogin("login-0"), validate_at=NOW + 900),
     STALE,
     Stale(ANNA, Reason.CREDENTIAL_MISSING),
     Stale(ANNA, Reason.ACCOUNT_MISMATCH, last_login=PastLogin("login-0")),
@@ -112,8 +112,8 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.SignedIn(BERT),
     m.Adopted(ANNA),
     m.LoginFailed(Reason.LOGIN_REFUSED),
-    m.Online(ANNA),
-    m.Online(BERT),
+    m.Online(ANNA, NOW),
+    m.Online(BERT, NOW),
     m.ConnectionLost(NOW),
     m.Unreachable(NOW),
     m.Unreachable(NOW, Reason.APP_REFUSED),
@@ -130,3 +130,8 @@ def after(state: State, *messages: m.Message) -> State:
     for message in messages:
         state = decide(state, message).state
     return state
+
+
+def unscheduled(state: State) -> State:
+    """The state but for the moment of its next validation."""
+    return replace(state, validate_at=None) if isinstance(state, Authorized) else state

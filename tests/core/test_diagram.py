@@ -37,6 +37,7 @@ from tests.core.examples import (
     STALE,
     after,
     token,
+    unscheduled,
 )
 
 START_QR = m.StartQr("login-1", END)
@@ -146,9 +147,9 @@ def test_a_login_in_place_that_expires_falls_back_to_the_old_session(
 def test_a_login_in_place_that_succeeds_replaces_the_old_session(
     pending: Pending, old: Stale | Revoked
 ) -> None:
-    state = after(in_place(pending, old), m.SignedIn(ANNA), m.Adopted(ANNA), m.Online(ANNA))
+    state = after(in_place(pending, old), m.SignedIn(ANNA), m.Adopted(ANNA), m.Online(ANNA, NOW))
 
-    assert state == Authorized(ANNA, Substate.ONLINE, last_login=PastLogin("login-1"))
+    assert unscheduled(state) == Authorized(ANNA, Substate.ONLINE, last_login=PastLogin("login-1"))
 
 
 def test_authorized_becomes_stale_and_keeps_its_credential_when_trouble_lasts() -> None:
@@ -166,7 +167,7 @@ def test_authorized_becomes_stale_and_keeps_its_credential_when_trouble_lasts() 
 
 @pytest.mark.parametrize("stale", [STALE, *OLD[1:2]], ids=repr)
 def test_stale_becomes_authorized_when_telegram_answers_again(stale: Stale) -> None:
-    assert after(stale, m.Online(ANNA)) == Authorized(ANNA, Substate.ONLINE)
+    assert unscheduled(after(stale, m.Online(ANNA, NOW))) == Authorized(ANNA, Substate.ONLINE)
 
 
 @pytest.mark.parametrize("held", [Authorized(ANNA, Substate.ONLINE), STALE], ids=of_name)

@@ -11,7 +11,7 @@ from actors.core import messages as m
 from actors.core.decide import decide
 from actors.core.decision import Decision, backoff
 from actors.core.states import Authorized, Reason, Revoked, Stale, State, Substate, UserAction, user_action
-from tests.core.examples import ANNA, BERT, NOW, after
+from tests.core.examples import ANNA, BERT, NOW, after, unscheduled
 
 ONLINE = Authorized(ANNA, Substate.ONLINE)
 RETRYING = Stale(ANNA, Reason.UNREACHABLE, NOW + 60)
@@ -82,9 +82,9 @@ def test_a_lost_connection_does_not_cut_a_flood_wait_short() -> None:
 
 
 def test_coming_online_ends_the_trouble() -> None:
-    state = after(ONLINE, m.Unreachable(NOW), m.Unreachable(NOW + 2), m.Online(ANNA))
+    state = after(ONLINE, m.Unreachable(NOW), m.Unreachable(NOW + 2), m.Online(ANNA, NOW + 3))
 
-    assert state == ONLINE
+    assert unscheduled(state) == ONLINE
 
 
 def test_validation_goes_over_the_session_s_own_connection() -> None:
@@ -103,7 +103,7 @@ def test_validation_goes_over_the_session_s_own_connection() -> None:
         m.FloodWaited(NOW + 40),
         m.AccountFrozen(),
         m.CredentialMissing(),
-        m.Online(BERT),
+        m.Online(BERT, NOW),
     ],
     ids=repr,
 )
@@ -145,7 +145,7 @@ def test_a_session_without_its_file_waits_for_a_person() -> None:
 
 
 def test_a_file_of_somebody_else_is_left_alone() -> None:
-    decision = decide(ONLINE, m.Online(BERT))
+    decision = decide(ONLINE, m.Online(BERT, NOW))
 
     assert decision == Decision(Stale(ANNA, Reason.ACCOUNT_MISMATCH), (e.Disconnect(),))
     assert decision.state.deadline is None
@@ -207,3 +207,24 @@ def test_a_logout_is_tried_again_after_its_login_in_place_was_given_up() -> None
 def test_a_revoked_session_does_nothing_by_itself() -> None:
     assert GONE.deadline is None
     assert decide(GONE, m.Woken(NOW)) == Decision(GONE)
+
+
+def test_a_session_that_seems_well_is_asked_again_after_a_quarter_of_an_hour() -> None:
+    state = after(Authorized(ANNA), m.Online(ANNA, NOW))
+
+    assert state.deadline is not None
+    assert 900 <= state.deadline - NOW < 900 + 181
+    assert decide(state, m.TimePassed(state.deadline)).effects == (e.Connect(),)
+
+
+def test_neighbours_are_not_all_asked_at_the_same_moment() -> None:
+    moments = {after(Authorized(account), m.Online(account, NOW)).deadline for account in range(1000)}
+
+    assert len(moments) == 181
+
+
+def test_trouble_and_waits_take_the_place_of_the_next_validation() -> None:
+    well = after(Authorized(ANNA), m.Online(ANNA, NOW))
+
+    assert after(well, m.ConnectionLost(NOW + 5)).deadline == NOW + 5
+    assert after(well, m.FloodWaited(NOW + 5000)).deadline == NOW + 5000

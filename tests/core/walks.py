@@ -78,7 +78,7 @@ MAKE: dict[type[Any], Callable[[Choices, float], m.Message]] = {
     m.SignedIn: lambda any_, _: m.SignedIn(any_.of(ACCOUNTS)),
     m.Adopted: lambda any_, _: m.Adopted(any_.of(ACCOUNTS)),
     m.LoginFailed: lambda any_, _: m.LoginFailed(any_.of(list(Reason))),
-    m.Online: lambda any_, _: m.Online(any_.of(ACCOUNTS)),
+    m.Online: lambda any_, now: m.Online(any_.of(ACCOUNTS), now),
     m.ConnectionLost: lambda _, now: m.ConnectionLost(now),
     m.Unreachable: lambda any_, now: m.Unreachable(now, any_.of((Reason.UNREACHABLE, Reason.UNKNOWN_ERROR))),
     m.FloodWaited: lambda any_, now: m.FloodWaited(any_.later(now)),

@@ -248,7 +248,7 @@ class FakeLine:
             session.ended = Reason.AUTH_KEY_DUPLICATED
         if session.ended is not None:
             return m.CredentialLost(session.ended)
-        return m.AccountFrozen() if session.frozen else m.Online(session.credential)
+        return m.AccountFrozen() if session.frozen else m.Online(session.credential, self._clock.now())
 
     def _logged_out(self) -> m.Signal:
         self.hang_up()

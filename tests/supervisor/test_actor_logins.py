@@ -18,6 +18,7 @@ from actors.core.states import (
 )
 from actors.core.steps import Complete, EnterPassword, Failed, step_for
 from actors.events import TokenRotated
+from tests.core.examples import unscheduled
 from tests.fakes import FakeAccount
 from tests.fakes.telegram import TOKEN_LIFE
 from tests.supervisor.service import KEY, TICKET_LIFE, OneSession
@@ -33,7 +34,8 @@ async def test_a_qr_login_ends_online(session: OneSession) -> None:
 
     await session.accept()
 
-    assert session.state == Authorized(ANNA.id, Substate.ONLINE, last_login=PastLogin("login-1"))
+    online = Authorized(ANNA.id, Substate.ONLINE, last_login=PastLogin("login-1"))
+    assert unscheduled(session.state) == online
     assert step_for(session.state, "login-1") == Complete(ANNA.id)
     assert session.far_side.credential == ANNA.id
     assert (session.far_side.connections, session.far_side.most_connections) == (1, 1)

@@ -237,7 +237,7 @@ class TelethonLine:
     async def _validate(self, session: LiveSession) -> m.Signal:
         client = await self._connected(session)
         (user,) = await client(functions.users.GetUsersRequest([types.InputUserSelf()]))
-        return m.Online(user.id)
+        return m.Online(user.id, self._clock.now())
 
     async def _log_out(self, session: LiveSession) -> m.Signal:
         await self._connected(session)
