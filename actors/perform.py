@@ -19,8 +19,10 @@ GOODBYE = 5.0
 DEADLINES: Mapping[type[e.Effect], float] = {
     e.ExportToken: 30.0,  # may hold a key exchange, and a second one after a migration to another DC
     e.SendCode: 30.0,
+    e.ImportBot: 30.0,
     e.Connect: 30.0,
     e.AbandonLogin: GOODBYE,
+    e.LogOutOldKey: 10.0,
     e.Disconnect: GOODBYE,
     e.LogOut: 10.0,
 }
@@ -33,7 +35,7 @@ async def perform(effect: e.Effect, telegram: Telegram, clock: Clock) -> Signal 
         return await _call(effect, telegram)
     return (
         None
-        if isinstance(effect, e.AbandonLogin | e.Disconnect)
+        if isinstance(effect, e.AbandonLogin | e.LogOutOldKey | e.Disconnect)
         else Unreachable(clock.now(), Reason.UNREACHABLE)
     )
 
@@ -50,8 +52,12 @@ async def _call(effect: e.Effect, telegram: Telegram) -> Signal | None:
             return await telegram.sign_in(code)
         case e.CheckPassword(password):
             return await telegram.check_password(password)
+        case e.ImportBot(token):
+            return await telegram.import_bot(token)
         case e.Adopt(account_id):
             return await telegram.adopt(account_id)
+        case e.LogOutOldKey():
+            await telegram.log_out_old_key()
         case e.AbandonLogin(log_out):
             await telegram.abandon_login(log_out=log_out)
         case e.Connect():

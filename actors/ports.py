@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,8 +42,16 @@ class Telegram(Protocol):
         """SignedIn or PasswordRejected."""
         ...
 
+    async def import_bot(self, token: Secret) -> Signal:
+        """SignedIn or LoginFailed. Connects the login's own fresh key first if need be."""
+        ...
+
     async def adopt(self, account_id: int) -> Signal:
         """Adopted, once the login's key is on disk as the session's credential."""
+        ...
+
+    async def log_out_old_key(self) -> None:
+        """Log out the key that `adopt` replaced, if there was one; failures are of no consequence."""
         ...
 
     async def abandon_login(self, *, log_out: bool) -> None:
@@ -70,6 +78,25 @@ class OpenTelegram(Protocol):
         self, key: SessionKey, tell: Callable[[Signal], None]
     ) -> AbstractAsyncContextManager[Telegram]:
         """The line of this session. Signals that come by themselves go to `tell`."""
+        ...
+
+
+class Gate(Protocol):
+    """What a line asks before it opens a connection: many sessions share data centres, an app, a pace."""
+
+    async def through(
+        self,
+        key: SessionKey,
+        attempt: Callable[[], Awaitable[Signal]],
+        *,
+        dc: Callable[[], int],
+        background: bool,
+    ) -> Signal:
+        """Wait for a turn and make the attempt; or Unreachable at once, where it is known to be in vain.
+
+        `dc` says which data centre is connected to; a login may be sent on to another, so it is asked again.
+        People's logins come before what is done in the background.
+        """
         ...
 
 

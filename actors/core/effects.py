@@ -39,10 +39,22 @@ class CheckPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportBot:
+    """Log in as the bot that this token belongs to."""
+
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
     """Make the login's credential the session's: on disk, complete, before anybody is told."""
 
     account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutOldKey:
+    """Log out the key that an adopted login took the place of, now that the new one works. Best effort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,9 @@ Effect = (
     | SendCodeAgain
     | SignIn
     | CheckPassword
+    | ImportBot
     | Adopt
+    | LogOutOldKey
     | AbandonLogin
     | Connect
     | Disconnect

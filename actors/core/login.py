@@ -8,6 +8,7 @@ from actors.core import effects as e
 from actors.core import messages as m
 from actors.core.decision import FIRST_RETRY, Decision
 from actors.core.states import (
+    CODE_ATTEMPTS,
     PASSWORD_WINDOW,
     ROTATE_BEFORE_EXPIRY,
     Absent,
@@ -15,6 +16,7 @@ from actors.core.states import (
     Login,
     PastLogin,
     Pending,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -30,10 +32,10 @@ SHORTEST_FETCH = 1.0
 """Seconds between two fetches of a QR token, however short the lives of Telegram's tokens are."""
 
 
-def start_login(state: State, message: m.StartQr | m.StartCode) -> Decision:
+def start_login(state: State, message: m.Start) -> Decision:
     """A new login. One that is under way gives up its place but passes on what it would fall back to."""
-    under_way = isinstance(state, PendingQr | PendingCode | PendingPassword)
-    fallback = state.login.fallback if isinstance(state, PendingQr | PendingCode | PendingPassword) else state
+    under_way = isinstance(state, Pending)
+    fallback = state.login.fallback if isinstance(state, Pending) else state
     login = Login(message.login_id, message.expires_at, _settled(fallback), message.expected_account_id)
     abandon: tuple[e.Effect, ...] = (e.AbandonLogin(),) if under_way else ()
     match message:
@@ -41,6 +43,8 @@ def start_login(state: State, message: m.StartQr | m.StartCode) -> Decision:
             return Decision(PendingQr(login), (*abandon, e.ExportToken()))
         case m.StartCode():
             return Decision(PendingCode(login, message.phone), (*abandon, e.SendCode(message.phone)))
+        case m.StartBot():
+            return Decision(PendingBot(login, message.token), (*abandon, e.ImportBot(message.token)))
 
 
 def _settled(state: State) -> Absent | Stale | Revoked:
@@ -77,13 +81,14 @@ def _any_pending(state: Pending, message: m.Message) -> Decision:
             return _signed_in(state, message.account_id)
         case m.Adopted():
             online = Authorized(message.account_id, last_login=PastLogin(state.login.login_id))
-            return Decision(online, (e.Connect(),))
+            in_place = not isinstance(state.login.fallback, Absent)
+            return Decision(online, (e.Connect(), e.LogOutOldKey()) if in_place else (e.Connect(),))
         case m.LoginFailed():
             return _end_login(state, message.reason)
         case m.CancelLogin():
             _same_login(state, message, message.login_id)
             return _end_login(state, Reason.CANCELLED)
-        case m.StartQr() | m.StartCode():
+        case m.StartQr() | m.StartCode() | m.StartBot():
             return start_login(state, message)
         case m.PasswordNeeded():
             return _ask_password(state, message)
@@ -102,7 +107,7 @@ def _same_login(state: Pending, message: m.Message, login_id: str) -> None:
 def absent(state: Absent, message: m.Message) -> Decision:
     """No credential: a login may start."""
     match message:
-        case m.StartQr() | m.StartCode():
+        case m.StartQr() | m.StartCode() | m.StartBot():
             return start_login(state, message)
         case _:
             return Decision(state)
@@ -152,9 +157,12 @@ def pending_code(state: PendingCode, message: m.Message) -> Decision:
         case m.TimePassed(at):
             if at >= state.login.expires_at:
                 return _end_login(state, Reason.TICKET_EXPIRED)
-            return Decision(replace(state, retry_at=None, reason=None), _code_again(state))
-        case m.CodeSent(delivery):
-            return Decision(replace(state, delivery=delivery, reason=None))
+            return _waited(state, at)
+        case m.StartCode(phone=phone) if phone == state.phone:
+            return Decision(state)  # a double tap: another code would only cost one of the few that Telegram sends
+        case m.CodeSent(delivery, length, next_delivery, resend_at):
+            sent = replace(state, delivery=delivery, length=length, next_delivery=next_delivery)
+            return Decision(replace(sent, resend_at=resend_at, reason=None))
         case m.SubmitCode(login_id, code):
             _same_login(state, message, login_id)
             _not_too_early(state, message)
@@ -162,7 +170,11 @@ def pending_code(state: PendingCode, message: m.Message) -> Decision:
         case m.ResendCode(login_id):
             _same_login(state, message, login_id)
             _not_too_early(state, message)
-            return Decision(state, (e.SendCodeAgain(),))
+            if state.resend_at is not None:
+                raise MustWait(state, message, state.resend_at)
+            return Decision(state, (e.SendCodeAgain(),) if state.next_delivery is not None else ())
+        case m.CodeRejected() if state.rejected + 1 >= CODE_ATTEMPTS:
+            return _end_login(state, Reason.CODE_ATTEMPTS_USED)
         case m.CodeRejected():
             return Decision(replace(state, rejected=state.rejected + 1, reason=None))
         case m.Unreachable(at, reason):
@@ -176,9 +188,32 @@ def pending_code(state: PendingCode, message: m.Message) -> Decision:
             return _any_pending(state, message)
 
 
-def _code_again(state: PendingCode) -> tuple[e.Effect, ...]:
-    """After a wait: ask for the code, unless it is already on its way."""
-    return (e.SendCode(state.phone),) if state.delivery is None else ()
+def _waited(state: PendingCode, at: float) -> Decision:
+    """A wait is over. If it was for the code, and that is not on its way yet, ask for it again."""
+    now = max(at, state.deadline)
+    if state.resend_at is not None and state.resend_at <= now:
+        state = replace(state, resend_at=None)
+    if state.retry_at is not None and state.retry_at > now:
+        return Decision(state)
+    again = (e.SendCode(state.phone),) if state.delivery is None else ()
+    return Decision(replace(state, retry_at=None, reason=None), again)
+
+
+def pending_bot(state: PendingBot, message: m.Message) -> Decision:
+    """A bot's token is taken, or not."""
+    match message:
+        case m.TimePassed(at):
+            if at >= state.login.expires_at:
+                return _end_login(state, Reason.TICKET_EXPIRED)
+            return Decision(replace(state, retry_at=None, reason=None), (e.ImportBot(state.token),))
+        case m.Unreachable(at, reason):
+            return Decision(replace(state, retry_at=at + FIRST_RETRY, reason=reason))
+        case m.ConnectionLost():
+            return Decision(state)
+        case m.FloodWaited(until):
+            return Decision(replace(state, retry_at=until, reason=Reason.FLOOD_WAIT))
+        case _:
+            return _any_pending(state, message)
 
 
 def pending_password(state: PendingPassword, message: m.Message) -> Decision:

@@ -9,10 +9,12 @@ from actors.core import messages as m
 from actors.core.decide import decide
 from actors.core.secret import Secret
 from actors.core.states import (
+    CODE_ATTEMPTS,
     Absent,
     Authorized,
     Login,
     PastLogin,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -32,6 +34,7 @@ ANNA, BERT = 4242, 777
 PHONE = Secret("+15550001111")
 CODE = Secret("12345")
 PASSWORD = Secret("correct horse")
+BOT_TOKEN = Secret("4242:made-up")
 
 STATE_TYPES: tuple[type[Any], ...] = get_args(State)
 COMMAND_TYPES: tuple[type[Any], ...] = get_args(m.Command)
@@ -66,6 +69,11 @@ EVERY_STATE: tuple[State, ...] = (
     PendingCode(LOGIN, PHONE),
     PendingCode(LOGIN, PHONE, "sms", rejected=2),
     PendingCode(LOGIN, PHONE, retry_at=NOW + 20, reason=Reason.FLOOD_WAIT),
+    *(PendingCode(login, PHONE, "app", rejected=CODE_ATTEMPTS - 1) for login in LOGINS),
+    PendingCode(LOGIN, PHONE, "app", length=5, next_delivery="sms"),
+    PendingCode(LOGIN, PHONE, "app", length=5, next_delivery="sms", resend_at=NOW + 60),
+    *(PendingBot(login, BOT_TOKEN) for login in LOGINS),
+    PendingBot(LOGIN, BOT_TOKEN, NOW + 20, Reason.FLOOD_WAIT),
     *(PendingPassword(login, "a colour") for login in LOGINS),
     *(PendingPassword(login, attempts_left=1) for login in LOGINS),
     PendingPassword(LOGIN, retry_at=NOW + 20, reason=Reason.FLOOD_WAIT),
@@ -86,6 +94,7 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.StartQr("login-2", END + 5),
     m.StartQr("login-2", END + 5, expected_account_id=ANNA),
     m.StartCode("login-2", END + 5, PHONE),
+    m.StartBot("login-2", END + 5, BOT_TOKEN),
     m.SubmitCode("login-1", CODE),
     m.SubmitCode("login-0", CODE),
     m.ResendCode("login-1"),
@@ -104,6 +113,7 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.TokenIssued(NOW, token(2)),
     m.TokenAccepted(),
     m.CodeSent("sms"),
+    m.CodeSent("app", 5, "sms", NOW + 60),
     m.CodeRejected(),
     m.PasswordNeeded(NOW, "a colour"),
     m.PasswordNeeded(NOW, None),

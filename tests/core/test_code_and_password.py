@@ -12,26 +12,31 @@ from actors.core.decide import decide
 from actors.core.decision import Decision
 from actors.core.secret import Secret
 from actors.core.states import (
+    CODE_ATTEMPTS,
     PASSWORD_ATTEMPTS,
     PASSWORD_WINDOW,
     Absent,
     PastLogin,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
     Reason,
 )
 from actors.core.transitions import AnotherLogin, MustWait
-from tests.core.examples import ANNA, BERT, CODE, END, LOGIN, NOW, PASSWORD, PHONE, STALE, after, token
+from tests.core.examples import ANNA, BERT, BOT_TOKEN, CODE, END, LOGIN, NOW, PASSWORD, PHONE, STALE, after, token
 
 ASKED = PendingCode(LOGIN, PHONE)
 SENT = PendingCode(LOGIN, PHONE, "app")
+RESENDABLE = PendingCode(LOGIN, PHONE, "app", length=5, next_delivery="sms", resend_at=NOW + 60)
+AS_BOT = PendingBot(LOGIN, BOT_TOKEN)
 LOCKED = PendingPassword(LOGIN, "a colour")
 
 
 def test_a_sent_code_is_said_to_be_sent() -> None:
     assert after(ASKED, m.CodeSent("app")) == SENT
     assert after(SENT, m.Unreachable(NOW), m.CodeSent("app")) == SENT
+    assert after(ASKED, m.CodeSent("app", 5, "sms", NOW + 60)) == RESENDABLE
 
 
 def test_a_typed_code_is_handed_in() -> None:
@@ -46,8 +51,109 @@ def test_a_wrong_code_ends_the_trouble_that_was_told_before() -> None:
     assert after(SENT, m.Unreachable(NOW), m.CodeRejected()).reason is None
 
 
-def test_a_code_can_be_sent_by_the_next_way() -> None:
-    assert decide(SENT, m.ResendCode("login-1")) == Decision(SENT, (e.SendCodeAgain(),))
+def test_the_last_wrong_code_ends_the_login() -> None:
+    last = after(SENT, *[m.CodeRejected()] * (CODE_ATTEMPTS - 1))
+    assert isinstance(last, PendingCode)
+
+    decision = decide(last, m.CodeRejected())
+
+    ended = Absent(PastLogin("login-1", Reason.CODE_ATTEMPTS_USED))
+    assert decision == Decision(ended, (e.AbandonLogin(),))
+
+
+def test_an_expired_code_ends_the_login() -> None:
+    decision = decide(SENT, m.LoginFailed(Reason.CODE_EXPIRED))
+
+    assert decision == Decision(Absent(PastLogin("login-1", Reason.CODE_EXPIRED)), (e.AbandonLogin(),))
+
+
+def test_a_code_can_be_sent_by_the_next_way_once_its_wait_is_over() -> None:
+    assert RESENDABLE.deadline == NOW + 60
+    ready = decide(RESENDABLE, m.TimePassed(NOW + 60))
+    assert ready == Decision(replace(RESENDABLE, resend_at=None))
+
+    decision = decide(ready.state, m.ResendCode("login-1"))
+
+    assert decision == Decision(ready.state, (e.SendCodeAgain(),))
+    assert after(decision.state, m.CodeSent("sms", 5)) == replace(SENT, delivery="sms", length=5)
+
+
+def test_a_code_is_not_sent_again_before_telegram_allows_it() -> None:
+    with pytest.raises(MustWait) as refused:
+        decide(RESENDABLE, m.ResendCode("login-1"))
+
+    assert refused.value.retry_at == NOW + 60
+    assert decide(RESENDABLE, m.SubmitCode("login-1", CODE)).effects == (e.SignIn(CODE),)
+
+
+def test_a_code_that_knows_no_next_way_is_not_sent_again() -> None:
+    assert decide(SENT, m.ResendCode("login-1")) == Decision(SENT)
+
+
+@pytest.mark.parametrize("flood_wait", [20.0, 90.0])
+def test_each_of_two_waits_ends_in_its_own_time(flood_wait: float) -> None:
+    waiting = after(RESENDABLE, m.FloodWaited(NOW + flood_wait))
+    assert isinstance(waiting, PendingCode)
+    assert waiting.deadline == NOW + min(flood_wait, 60)
+
+    first = after(waiting, m.TimePassed(NOW + min(flood_wait, 60)))
+    assert isinstance(first, PendingCode)
+    assert first.deadline == NOW + max(flood_wait, 60)
+
+    assert after(first, m.TimePassed(NOW + max(flood_wait, 60))) == replace(RESENDABLE, resend_at=None)
+
+
+def test_a_wait_that_ends_by_a_hair_too_early_still_ends() -> None:
+    assert after(RESENDABLE, m.TimePassed(NOW + 59.999_999)) == replace(RESENDABLE, resend_at=None)
+
+
+def test_the_same_number_again_keeps_the_login_and_sends_no_second_code() -> None:
+    assert decide(RESENDABLE, m.StartCode("login-2", END + 60, PHONE)) == Decision(RESENDABLE)
+
+
+def test_the_token_of_a_bot_is_handed_in() -> None:
+    assert decide(Absent(), m.StartBot("login-1", END, BOT_TOKEN)) == Decision(AS_BOT, (e.ImportBot(BOT_TOKEN),))
+
+
+def test_a_wrong_token_ends_the_login() -> None:
+    decision = decide(AS_BOT, m.LoginFailed(Reason.BOT_TOKEN_INVALID))
+
+    assert decision == Decision(Absent(PastLogin("login-1", Reason.BOT_TOKEN_INVALID)), (e.AbandonLogin(),))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "until", "reason"),
+    [
+        (m.Unreachable(NOW), NOW + 2, Reason.UNREACHABLE),
+        (m.FloodWaited(NOW + 40), NOW + 40, Reason.FLOOD_WAIT),
+    ],
+    ids=repr,
+)
+def test_a_token_that_met_trouble_is_handed_in_again(trouble: m.Message, until: float, reason: Reason) -> None:
+    waiting = after(AS_BOT, trouble, m.ConnectionLost(NOW))
+    assert (waiting.deadline, waiting.reason) == (until, reason)
+
+    assert decide(waiting, m.TimePassed(until)) == Decision(AS_BOT, (e.ImportBot(BOT_TOKEN),))
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (m.TimePassed(END), Reason.TICKET_EXPIRED),
+        (m.Woken(NOW), Reason.RESTARTED),
+        (m.CancelLogin("login-1"), Reason.CANCELLED),
+    ],
+    ids=repr,
+)
+def test_a_login_of_a_bot_ends_like_any_other(end: m.Message, reason: Reason) -> None:
+    assert decide(AS_BOT, end) == Decision(Absent(PastLogin("login-1", reason)), (e.AbandonLogin(),))
+
+
+def test_a_bot_is_kept_only_if_it_is_the_one_that_was_expected() -> None:
+    assert decide(AS_BOT, m.SignedIn(BERT)) == Decision(AS_BOT, (e.Adopt(BERT),))
+    expecting = replace(AS_BOT, login=replace(LOGIN, expected_account_id=ANNA))
+
+    assert decide(expecting, m.SignedIn(BERT)).effects == (e.AbandonLogin(log_out=True),)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ def fetched(now: float) -> tuple[m.Signal, ...]:
 ANSWERS: dict[type[Any], Answers] = {
     e.ExportToken: lambda now: (*fetched(now), *troubles(now)),
     e.SendCode: lambda now: (m.CodeSent("app"), m.LoginFailed(Reason.PHONE_NUMBER_INVALID), *troubles(now)),
+    e.ImportBot: lambda now: (
+        m.SignedIn(ANNA),
+        m.SignedIn(BERT),
+        m.LoginFailed(Reason.BOT_TOKEN_INVALID),
+        *troubles(now),
+    ),
     e.Adopt: lambda now: (m.Adopted(ANNA), *troubles(now)),
     e.Connect: lambda now: (m.Online(ANNA, now), m.Online(BERT, now), *outcomes(now)),
     e.LogOut: lambda now: (m.LoggedOut(), *outcomes(now)),

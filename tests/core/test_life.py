@@ -10,7 +10,17 @@ from actors.core import effects as e
 from actors.core import messages as m
 from actors.core.decide import decide
 from actors.core.decision import Decision, backoff
-from actors.core.states import Authorized, Reason, Revoked, Stale, State, Substate, UserAction, user_action
+from actors.core.states import (
+    Absent,
+    Authorized,
+    Reason,
+    Revoked,
+    Stale,
+    State,
+    Substate,
+    UserAction,
+    user_action,
+)
 from tests.core.examples import ANNA, BERT, NOW, after, unscheduled
 
 ONLINE = Authorized(ANNA, Substate.ONLINE)
@@ -228,3 +238,15 @@ def test_trouble_and_waits_take_the_place_of_the_next_validation() -> None:
 
     assert after(well, m.ConnectionLost(NOW + 5)).deadline == NOW + 5
     assert after(well, m.FloodWaited(NOW + 5000)).deadline == NOW + 5000
+
+
+def test_a_login_in_place_logs_the_old_key_out_once_the_new_one_is_adopted() -> None:
+    pending = after(RETRYING, m.StartQr("login-1", NOW + 600), m.SignedIn(ANNA))
+
+    assert decide(pending, m.Adopted(ANNA)).effects == (e.Connect(), e.LogOutOldKey())
+
+
+def test_a_first_login_has_no_old_key() -> None:
+    pending = after(Absent(), m.StartQr("login-1", NOW + 600), m.SignedIn(ANNA))
+
+    assert decide(pending, m.Adopted(ANNA)).effects == (e.Connect(),)

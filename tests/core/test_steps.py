@@ -10,6 +10,7 @@ from actors.core.states import (
     Absent,
     Authorized,
     PastLogin,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -23,8 +24,8 @@ from actors.core.states import (
     login_of,
     user_action,
 )
-from actors.core.steps import Complete, EnterCode, EnterPassword, Failed, ShowQr, Step, step_for
-from tests.core.examples import ANNA, END, EVERY_STATE, LOGIN, NOW, PHONE, REVOKED, STALE, token
+from actors.core.steps import AwaitBot, Complete, EnterCode, EnterPassword, Failed, ShowQr, Step, step_for
+from tests.core.examples import ANNA, BOT_TOKEN, END, EVERY_STATE, LOGIN, NOW, PHONE, REVOKED, STALE, token
 
 DONE = PastLogin("login-1")
 CANCELLED = PastLogin("login-1", Reason.CANCELLED)
@@ -44,6 +45,15 @@ CANCELLED = PastLogin("login-1", Reason.CANCELLED)
         (
             PendingCode(LOGIN, PHONE, "app", retry_at=NOW + 20, reason=Reason.FLOOD_WAIT),
             EnterCode("app", 0, END, NOW + 20, Reason.FLOOD_WAIT),
+        ),
+        (
+            PendingCode(LOGIN, PHONE, "app", length=5, next_delivery="sms", resend_at=NOW + 60),
+            EnterCode("app", 0, END, length=5, next_delivery="sms", resend_at=NOW + 60),
+        ),
+        (PendingBot(LOGIN, BOT_TOKEN), AwaitBot(END)),
+        (
+            PendingBot(LOGIN, BOT_TOKEN, NOW + 20, Reason.FLOOD_WAIT),
+            AwaitBot(END, NOW + 20, Reason.FLOOD_WAIT),
         ),
         (PendingPassword(LOGIN, "a colour", attempts_left=3), EnterPassword("a colour", 3, END)),
         (
@@ -83,6 +93,7 @@ def test_every_state_has_a_step_for_its_own_login(state: State) -> None:
         (PendingQr(LOGIN), UserAction.WAIT),
         (PendingQr(LOGIN, token()), UserAction.SCAN_QR),
         (PendingCode(LOGIN, PHONE), UserAction.ENTER_CODE),
+        (PendingBot(LOGIN, BOT_TOKEN), UserAction.WAIT),
         (PendingPassword(LOGIN), UserAction.ENTER_PASSWORD),
         (Authorized(ANNA), UserAction.WAIT),
         (Authorized(ANNA, Substate.ONLINE), UserAction.NONE),

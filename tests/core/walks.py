@@ -61,6 +61,9 @@ MAKE: dict[type[Any], Callable[[Choices, float], m.Message]] = {
     m.StartCode: lambda any_, now: m.StartCode(
         any_.of(LOGIN_IDS), any_.later(now), any_.of(SECRETS), any_.of((None, *ACCOUNTS))
     ),
+    m.StartBot: lambda any_, now: m.StartBot(
+        any_.of(LOGIN_IDS), any_.later(now), any_.of(SECRETS), any_.of((None, *ACCOUNTS))
+    ),
     m.SubmitCode: lambda any_, _: m.SubmitCode(any_.of(LOGIN_IDS), any_.of(SECRETS)),
     m.ResendCode: lambda any_, _: m.ResendCode(any_.of(LOGIN_IDS)),
     m.SubmitPassword: lambda any_, _: m.SubmitPassword(any_.of(LOGIN_IDS), any_.of(SECRETS)),
@@ -71,7 +74,9 @@ MAKE: dict[type[Any], Callable[[Choices, float], m.Message]] = {
     m.TimePassed: lambda _, now: m.TimePassed(now),
     m.TokenIssued: lambda any_, now: m.TokenIssued(now, any_.token(now)),
     m.TokenAccepted: lambda _, __: m.TokenAccepted(),
-    m.CodeSent: lambda any_, _: m.CodeSent(any_.of(("app", "sms"))),
+    m.CodeSent: lambda any_, now: m.CodeSent(
+        any_.of(("app", "sms")), 5, any_.of((None, "call")), any_.of((None, any_.later(now)))
+    ),
     m.CodeRejected: lambda _, __: m.CodeRejected(),
     m.PasswordNeeded: lambda any_, now: m.PasswordNeeded(now, any_.of((None, "a colour"))),
     m.PasswordRejected: lambda _, __: m.PasswordRejected(),

@@ -28,6 +28,9 @@ class FakeAccount:
     code: str = "12345"
     password: str | None = None
     hint: str | None = None
+    bot_token: str = "4242:the-token-of-this-bot"
+    resend_after: float | None = None
+    """Seconds until Telegram would send the code by the next way; None is at once."""
 
 
 class Stall:
@@ -50,6 +53,7 @@ class FakeSession:
     connections: int = 0
     most_connections: int = 0
     logins_logged_out: int = 0
+    old_keys_logged_out: int = 0
     calls: list[str] = field(default_factory=list)
     lines: list[FakeLine] = field(default_factory=list)
     _answers: deque[Answer] = field(default_factory=deque)
@@ -125,7 +129,7 @@ class FakeLine:
         return await self._scripted("export_token") or self._token_or_outcome()
 
     async def send_code(self, phone: Secret) -> m.Signal:  # noqa: ARG002 - any number reaches the account
-        return await self._scripted("send_code") or self._code_sent_by("app")
+        return await self._scripted("send_code") or self._code_sent_by("app", "sms")
 
     async def send_code_again(self) -> m.Signal:
         return await self._scripted("send_code_again") or self._code_sent_by("sms")
@@ -136,8 +140,15 @@ class FakeLine:
     async def check_password(self, password: Secret) -> m.Signal:
         return await self._scripted("check_password") or self._password_checked(password.reveal())
 
+    async def import_bot(self, token: Secret) -> m.Signal:
+        return await self._scripted("import_bot") or self._bot_checked(token.reveal())
+
     async def adopt(self, account_id: int) -> m.Signal:
         return await self._scripted("adopt") or self._adopted(account_id)
+
+    async def log_out_old_key(self) -> None:
+        await self._scripted("log_out_old_key")
+        self._session.old_keys_logged_out += 1
 
     async def abandon_login(self, *, log_out: bool) -> None:
         await self._scripted("abandon_login")
@@ -202,10 +213,19 @@ class FakeLine:
             self._token = QrToken(Secret(f"tg://login?token=fake-{self._issued}"), now + TOKEN_LIFE)
         return m.TokenIssued(now, self._token)
 
-    def _code_sent_by(self, delivery: str) -> m.Signal:
+    def _code_sent_by(self, delivery: str, next_delivery: str | None = None) -> m.Signal:
         self._connect_as("login")
         self._code_sent = True
-        return m.CodeSent(delivery)
+        account = self._session.account
+        wait = account.resend_after if next_delivery else None
+        resend_at = None if wait is None else self._clock.now() + wait
+        return m.CodeSent(delivery, len(account.code), next_delivery, resend_at)
+
+    def _bot_checked(self, token: str) -> m.Signal:
+        self._connect_as("login")
+        if token != self._session.account.bot_token:
+            return m.LoginFailed(Reason.BOT_TOKEN_INVALID)
+        return m.SignedIn(self._session.account.id)
 
     def _code_checked(self, code: str) -> m.Signal:
         if not self._code_sent:

@@ -172,6 +172,25 @@ async def test_a_session_that_is_ended_on_another_device_is_revoked(
         assert status["user_action"] == "relogin"
 
 
+async def test_logging_in_again_in_place_keeps_one_device_only(
+    settings: Settings, sandbox: RunningSandbox
+) -> None:
+    async with running(settings) as service:
+        first = await service.start("acme", "again")
+        await sandbox.accept(qr_url(first), CLARA)
+        await service.wait_for(first["ticket"], "AUTHORIZED")
+        old_key = key_of(settings, "acme", "again")
+        await trio.to_thread.run_sync(sandbox.control, "POST", "/revoke", {"phone": CLARA})
+        await service.wait_for(first["ticket"], "REVOKED")
+
+        second = await service.start("acme", "again")
+        await sandbox.accept(qr_url(second), CLARA)
+        await service.wait_for(second["ticket"], "AUTHORIZED")
+
+        assert key_of(settings, "acme", "again") != old_key
+        assert (await service.status(first["ticket"]))["state"] == "AUTHORIZED"
+
+
 async def test_two_tenants_logins_do_not_touch(settings: Settings, sandbox: RunningSandbox) -> None:
     async with running(settings) as service:
         one, other = await service.start("one"), await service.start("other")
@@ -220,8 +239,8 @@ async def connected(sandbox: RunningSandbox) -> list[Any]:
     return list(await trio.to_thread.run_sync(sandbox.control, "GET", "/connections"))
 
 
-def key_of(settings: Settings) -> bytes:
-    with closing(sqlite3.connect(settings.sessions_base_path / "demo" / "main.session")) as telethon:
+def key_of(settings: Settings, tenant: str = "demo", app: str = "main") -> bytes:
+    with closing(sqlite3.connect(settings.sessions_base_path / tenant / f"{app}.session")) as telethon:
         (key,) = telethon.execute("select auth_key from sessions").fetchone()
     return bytes(key)
 

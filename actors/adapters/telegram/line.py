@@ -75,6 +75,7 @@ class TelethonLine:
         self._login: LiveSession | None = (
             None  # the key of a login under way; None when the client is the session's
         )
+        self._old_key: LiveSession | None = None  # of the session that a login in place has replaced
         self._watched: asyncio.Future[None] | None = None
         self._phone = Secret("")
         self._code_hash = ""
@@ -106,13 +107,24 @@ class TelethonLine:
         """See the port."""
         return await self._try(lambda: self._check_password(password), login_signal)
 
+    async def import_bot(self, token: Secret) -> m.Signal:
+        """See the port."""
+        return await self._try(lambda: self._import_bot(token), login_signal, connects=True)
+
     async def adopt(self, account_id: int) -> m.Signal:
         """See the port. The key is on disk before its connection is closed, so it cannot get lost between."""
         if self._login is None:
             raise RuntimeError("there is no login to adopt")
+        self._old_key = await trio.to_thread.run_sync(self._files.read, self._key)
         await trio.to_thread.run_sync(self._files.write, self._key, self._login)
         await self.disconnect()
         return m.Adopted(account_id)
+
+    async def log_out_old_key(self) -> None:
+        """See the port. It has a connection of its own, beside that of the new key."""
+        old, self._old_key = self._old_key, None
+        if old is not None:
+            await self._try(lambda: self._log_out_once(old), session_signal)
 
     async def abandon_login(self, *, log_out: bool) -> None:
         """See the port."""
@@ -166,7 +178,10 @@ class TelethonLine:
         if isinstance(sent, types.auth.SentCodeSuccess):
             return m.SignedIn(sent.authorization.user.id)
         self._code_hash = sent.phone_code_hash
-        return m.CodeSent(type(sent.type).__name__.removeprefix("SentCodeType").lower())
+        way = type(sent.type).__name__.removeprefix("SentCodeType").lower()
+        next_way = type(sent.next_type).__name__.removeprefix("CodeType").lower() if sent.next_type else None
+        resend_at = self._clock.now() + sent.timeout if sent.timeout else None
+        return m.CodeSent(way, getattr(sent.type, "length", None), next_way, resend_at)
 
     async def _sign_in(self, code: Secret) -> m.Signal:
         client = await self._login_client()
@@ -191,6 +206,17 @@ class TelethonLine:
         # PBKDF2 with 100,000 rounds: a third of a second, not on the loop that everybody shares.
         proof = await asyncio.to_thread(compute_check, challenge, password.reveal())
         answer = await client(functions.auth.CheckPasswordRequest(proof))
+        return m.SignedIn(answer.user.id)
+
+    async def _import_bot(self, token: Secret) -> m.Signal:
+        client = await self._login_client()
+        app_id, app_hash = self._app.api_id, self._app.api_hash.reveal()
+        try:
+            answer = await client(
+                functions.auth.ImportBotAuthorizationRequest(0, app_id, app_hash, token.reveal())
+            )
+        except (t.AccessTokenInvalidError, t.AccessTokenExpiredError):
+            return m.LoginFailed(Reason.BOT_TOKEN_INVALID)
         return m.SignedIn(answer.user.id)
 
     async def _login_client(self) -> TelegramClient:
@@ -242,6 +268,15 @@ class TelethonLine:
     async def _log_out(self, session: LiveSession) -> m.Signal:
         await self._connected(session)
         return await self._log_out_here()
+
+    async def _log_out_once(self, session: LiveSession) -> m.Signal:
+        client = new_client(self._app, session)
+        try:
+            await client.connect()
+            await client(functions.auth.LogOutRequest())
+        finally:
+            await client.disconnect()
+        return m.LoggedOut()
 
     async def _log_out_here(self) -> m.Signal:
         if self._client is not None:
