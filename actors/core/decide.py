@@ -8,10 +8,11 @@ from typing import Any
 from actors.core import messages as m
 from actors.core.decision import Decision
 from actors.core.life import authorized, revoked, stale
-from actors.core.login import absent, pending_code, pending_password, pending_qr
+from actors.core.login import absent, pending_bot, pending_code, pending_password, pending_qr
 from actors.core.states import (
     Absent,
     Authorized,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -37,6 +38,7 @@ RULES: Mapping[type[State], Callable[[Any, m.Message], Decision]] = {
     Absent: absent,
     PendingQr: pending_qr,
     PendingCode: pending_code,
+    PendingBot: pending_bot,
     PendingPassword: pending_password,
     Authorized: authorized,
     Stale: stale,

@@ -70,7 +70,7 @@ def validation_interval(account_id: int) -> float:
 def stale(state: Stale, message: m.Message) -> Decision:
     """A credential that is kept and tried again."""
     match message:
-        case m.StartQr() | m.StartCode():
+        case m.StartQr() | m.StartCode() | m.StartBot():
             return start_login(state, message)
         case m.Woken(at) | m.TimePassed(at):
             # A session that tries by itself keeps a next try while it does: it needs no person.
@@ -115,7 +115,7 @@ def _any_credential(state: Authorized | Stale, message: m.Message) -> Decision:
 def revoked(state: Revoked, message: m.Message) -> Decision:
     """A credential that is gone, and a logout that may still be owed."""
     match message:
-        case m.StartQr() | m.StartCode():
+        case m.StartQr() | m.StartCode() | m.StartBot():
             return start_login(state, message)
         case m.Woken() | m.TimePassed() if state.retry_at is None:
             return Decision(state)

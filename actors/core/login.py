@@ -159,7 +159,9 @@ def pending_code(state: PendingCode, message: m.Message) -> Decision:
                 return _end_login(state, Reason.TICKET_EXPIRED)
             return _waited(state, at)
         case m.StartCode(phone=phone) if phone == state.phone:
-            return Decision(state)  # a double tap: another code would only cost one of the few that Telegram sends
+            return Decision(
+                state
+            )  # a double tap: another code would only cost one of the few that Telegram sends
         case m.CodeSent(delivery, length, next_delivery, resend_at):
             sent = replace(state, delivery=delivery, length=length, next_delivery=next_delivery)
             return Decision(replace(sent, resend_at=resend_at, reason=None))

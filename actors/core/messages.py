@@ -33,6 +33,16 @@ class StartCode:
 
 
 @dataclass(frozen=True, slots=True)
+class StartBot:
+    """Begin a login as a bot, by the token that @BotFather gave its owner."""
+
+    login_id: str
+    expires_at: float
+    token: Secret
+    expected_account_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitCode:
     """The login code that a person typed."""
 
@@ -106,9 +116,15 @@ class TokenAccepted:
 
 @dataclass(frozen=True, slots=True)
 class CodeSent:
-    """Telegram sent a login code, `delivery` says how."""
+    """Telegram sent a login code: how, how long it is, and which way is the next, open from `resend_at` on.
+
+    Source: core.telegram.org/constructor/auth.sentCode, `type`, `next_type` and `timeout`.
+    """
 
     delivery: str
+    length: int | None = None
+    next_delivery: str | None = None
+    resend_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +218,8 @@ class LoggedOut:
     """Telegram logged the credential out at our request, and it is erased."""
 
 
-Command = StartQr | StartCode | SubmitCode | ResendCode | SubmitPassword | CancelLogin | Validate | Revoke
+Start = StartQr | StartCode | StartBot
+Command = Start | SubmitCode | ResendCode | SubmitPassword | CancelLogin | Validate | Revoke
 Signal = (
     Woken
     | TimePassed

@@ -15,6 +15,7 @@ from actors.core.states import (
     Authorized,
     Login,
     PastLogin,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -52,7 +53,7 @@ def _details(state: State) -> dict[str, Any]:
             return _past(state.last_login) | _present(flood_wait_until=waits)
         case Stale() | Revoked():
             return _past(state.last_login) | _present(retry_at=state.retry_at)
-        case PendingQr():
+        case PendingQr() | PendingBot():
             return _login(state.login)
         case PendingCode():
             return _login(state.login) | _present(delivery=state.delivery)

@@ -18,6 +18,7 @@ PASSWORD_WINDOW = 300.0
 """How long a person may take to type the 2FA password."""
 
 PASSWORD_ATTEMPTS = 5
+CODE_ATTEMPTS = 5
 
 
 class SessionState(StrEnum):
@@ -40,6 +41,8 @@ class Reason(StrEnum):
     PASSWORD_WINDOW_OVER = "password_window_over"  # noqa: S105 - a reason
     PASSWORD_ATTEMPTS_USED = "password_attempts_used"  # noqa: S105 - a reason
     CODE_EXPIRED = "code_expired"
+    CODE_ATTEMPTS_USED = "code_attempts_used"
+    BOT_TOKEN_INVALID = "bot_token_invalid"  # noqa: S105 - a reason
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
     RESTARTED = "restarted"
@@ -215,7 +218,10 @@ class PendingQr:
 
 @dataclass(frozen=True, slots=True)
 class PendingCode:
-    """A login code is on its way. `delivery` is Telegram's word for how it was sent (app, sms, call …)."""
+    """A login code is on its way. `delivery` is Telegram's word for how it was sent (app, sms, call …).
+
+    It can be sent by `next_delivery`, once `resend_at` is over and has become None.
+    """
 
     name: ClassVar = SessionState.PENDING_CODE
     login: Login
@@ -224,10 +230,30 @@ class PendingCode:
     retry_at: float | None = None
     rejected: int = 0
     reason: Reason | None = None
+    length: int | None = None
+    next_delivery: str | None = None
+    resend_at: float | None = None
 
     @property
     def deadline(self) -> float:
         """When the login ends, or a wait that Telegram asked for is over."""
+        waits = (self.retry_at, self.resend_at, self.login.expires_at)
+        return min(due for due in waits if due is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBot:
+    """A bot's token is being handed in. To the outside it is one more way of PENDING_CODE: there are seven names."""
+
+    name: ClassVar = SessionState.PENDING_CODE
+    login: Login
+    token: Secret
+    retry_at: float | None = None
+    reason: Reason | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When the login ends, or the token is handed in again."""
         return self.login.expires_at if self.retry_at is None else min(self.retry_at, self.login.expires_at)
 
 
@@ -248,8 +274,8 @@ class PendingPassword:
         return self.login.expires_at if self.retry_at is None else min(self.retry_at, self.login.expires_at)
 
 
-Pending = PendingQr | PendingCode | PendingPassword
-State = Absent | PendingQr | PendingCode | PendingPassword | Authorized | Stale | Revoked
+Pending = PendingQr | PendingCode | PendingBot | PendingPassword
+State = Absent | Pending | Authorized | Stale | Revoked
 
 
 def user_action(state: State) -> UserAction:
@@ -259,6 +285,8 @@ def user_action(state: State) -> UserAction:
             return UserAction.SCAN_QR if state.token else UserAction.WAIT
         case PendingCode():
             return UserAction.ENTER_CODE
+        case PendingBot():
+            return UserAction.WAIT
         case PendingPassword():
             return UserAction.ENTER_PASSWORD
         case Authorized(substate=Substate.FROZEN):
@@ -282,7 +310,7 @@ def account_of(state: State) -> int | None:
     match state:
         case Authorized() | Stale() | Revoked():
             return state.account_id
-        case PendingQr() | PendingCode() | PendingPassword():
+        case PendingQr() | PendingCode() | PendingBot() | PendingPassword():
             return account_of(state.login.fallback)
         case Absent():
             return None
@@ -291,7 +319,7 @@ def account_of(state: State) -> int | None:
 def login_of(state: State) -> str | None:
     """The login that this state belongs to, or that led here last."""
     match state:
-        case PendingQr() | PendingCode() | PendingPassword():
+        case PendingQr() | PendingCode() | PendingBot() | PendingPassword():
             return state.login.login_id
         case Absent() | Authorized() | Stale() | Revoked():
             return state.last_login.login_id if state.last_login else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from actors.core.states import (
     Absent,
     Authorized,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -31,10 +32,25 @@ class ShowQr:
 
 @dataclass(frozen=True, slots=True)
 class EnterCode:
-    """Ask for the login code, which Telegram sent by `delivery` (None while it is being asked for)."""
+    """Ask for the login code, which Telegram sent by `delivery` (None while it is being asked for).
+
+    It can be sent by `next_delivery`, if that is set; not before `resend_at`, if that is set.
+    """
 
     delivery: str | None
     rejected: int
+    expires_at: float
+    retry_at: float | None = None
+    reason: Reason | None = None
+    length: int | None = None
+    next_delivery: str | None = None
+    resend_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitBot:
+    """Wait while the bot's token is handed in."""
+
     expires_at: float
     retry_at: float | None = None
     reason: Reason | None = None
@@ -65,7 +81,8 @@ class Failed:
     reason: Reason
 
 
-Step = ShowQr | EnterCode | EnterPassword | Complete | Failed
+LiveStep = ShowQr | EnterCode | AwaitBot | EnterPassword
+Step = LiveStep | Complete | Failed
 
 
 def step_for(state: State, login_id: str) -> Step:
@@ -76,15 +93,28 @@ def step_for(state: State, login_id: str) -> Step:
         case PendingQr():
             return ShowQr(state.token, state.login.expires_at, state.retry_at, state.reason)
         case PendingCode():
-            return EnterCode(
-                state.delivery, state.rejected, state.login.expires_at, state.retry_at, state.reason
-            )
+            return _enter_code(state)
+        case PendingBot():
+            return AwaitBot(state.login.expires_at, state.retry_at, state.reason)
         case PendingPassword():
             return EnterPassword(
                 state.hint, state.attempts_left, state.login.expires_at, state.retry_at, state.reason
             )
         case Absent() | Authorized() | Stale() | Revoked():
             return _past_step(state)
+
+
+def _enter_code(state: PendingCode) -> EnterCode:
+    return EnterCode(
+        state.delivery,
+        state.rejected,
+        state.login.expires_at,
+        state.retry_at,
+        state.reason,
+        state.length,
+        state.next_delivery,
+        state.resend_at,
+    )
 
 
 def _past_step(state: Absent | Authorized | Stale | Revoked) -> Complete | Failed:

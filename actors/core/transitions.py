@@ -11,6 +11,7 @@ from actors.core import messages as m
 from actors.core.states import (
     Absent,
     Authorized,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -30,7 +31,7 @@ def to(*states: type[State]) -> frozenset[type[State]]:
 # A login that ends without success goes back to where it began.
 BACK = (Absent, Stale, Revoked)
 
-_LOGIN_STARTS: Moves = {m.StartQr: to(PendingQr), m.StartCode: to(PendingCode)}
+_LOGIN_STARTS: Moves = {m.StartQr: to(PendingQr), m.StartCode: to(PendingCode), m.StartBot: to(PendingBot)}
 
 TRANSITIONS: Mapping[type[State], Moves] = {
     Absent: {
@@ -40,8 +41,7 @@ TRANSITIONS: Mapping[type[State], Moves] = {
     PendingQr: {
         m.Woken: to(PendingQr, *BACK),
         m.TimePassed: to(PendingQr, *BACK),
-        m.StartQr: to(PendingQr),
-        m.StartCode: to(PendingCode),
+        **_LOGIN_STARTS,
         m.TokenIssued: to(PendingQr),
         m.TokenAccepted: to(PendingQr),
         m.PasswordNeeded: to(PendingPassword),
@@ -56,12 +56,11 @@ TRANSITIONS: Mapping[type[State], Moves] = {
     PendingCode: {
         m.Woken: to(*BACK),
         m.TimePassed: to(PendingCode, *BACK),
-        m.StartQr: to(PendingQr),
-        m.StartCode: to(PendingCode),
+        **_LOGIN_STARTS,
         m.CodeSent: to(PendingCode),
         m.SubmitCode: to(PendingCode),
         m.ResendCode: to(PendingCode),
-        m.CodeRejected: to(PendingCode),
+        m.CodeRejected: to(PendingCode, *BACK),
         m.PasswordNeeded: to(PendingPassword),
         m.SignedIn: to(PendingCode, *BACK),
         m.Adopted: to(Authorized),
@@ -71,11 +70,22 @@ TRANSITIONS: Mapping[type[State], Moves] = {
         m.LoginFailed: to(*BACK),
         m.CancelLogin: to(*BACK),
     },
+    PendingBot: {
+        m.Woken: to(*BACK),
+        m.TimePassed: to(PendingBot, *BACK),
+        **_LOGIN_STARTS,
+        m.SignedIn: to(PendingBot, *BACK),
+        m.Adopted: to(Authorized),
+        m.Unreachable: to(PendingBot),
+        m.ConnectionLost: to(PendingBot),
+        m.FloodWaited: to(PendingBot),
+        m.LoginFailed: to(*BACK),
+        m.CancelLogin: to(*BACK),
+    },
     PendingPassword: {
         m.Woken: to(*BACK),
         m.TimePassed: to(PendingPassword, *BACK),
-        m.StartQr: to(PendingQr),
-        m.StartCode: to(PendingCode),
+        **_LOGIN_STARTS,
         m.SubmitPassword: to(PendingPassword),
         m.PasswordRejected: to(PendingPassword, *BACK),
         m.SignedIn: to(PendingPassword, *BACK),

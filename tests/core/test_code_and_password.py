@@ -24,7 +24,20 @@ from actors.core.states import (
     Reason,
 )
 from actors.core.transitions import AnotherLogin, MustWait
-from tests.core.examples import ANNA, BERT, BOT_TOKEN, CODE, END, LOGIN, NOW, PASSWORD, PHONE, STALE, after, token
+from tests.core.examples import (
+    ANNA,
+    BERT,
+    BOT_TOKEN,
+    CODE,
+    END,
+    LOGIN,
+    NOW,
+    PASSWORD,
+    PHONE,
+    STALE,
+    after,
+    token,
+)
 
 ASKED = PendingCode(LOGIN, PHONE)
 SENT = PendingCode(LOGIN, PHONE, "app")
@@ -112,7 +125,9 @@ def test_the_same_number_again_keeps_the_login_and_sends_no_second_code() -> Non
 
 
 def test_the_token_of_a_bot_is_handed_in() -> None:
-    assert decide(Absent(), m.StartBot("login-1", END, BOT_TOKEN)) == Decision(AS_BOT, (e.ImportBot(BOT_TOKEN),))
+    assert decide(Absent(), m.StartBot("login-1", END, BOT_TOKEN)) == Decision(
+        AS_BOT, (e.ImportBot(BOT_TOKEN),)
+    )
 
 
 def test_a_wrong_token_ends_the_login() -> None:
@@ -129,7 +144,9 @@ def test_a_wrong_token_ends_the_login() -> None:
     ],
     ids=repr,
 )
-def test_a_token_that_met_trouble_is_handed_in_again(trouble: m.Message, until: float, reason: Reason) -> None:
+def test_a_token_that_met_trouble_is_handed_in_again(
+    trouble: m.Message, until: float, reason: Reason
+) -> None:
     waiting = after(AS_BOT, trouble, m.ConnectionLost(NOW))
     assert (waiting.deadline, waiting.reason) == (until, reason)
 
@@ -196,7 +213,7 @@ def test_a_sent_code_is_not_sent_again_after_a_flood_wait() -> None:
     [
         (ASKED, m.SubmitCode("login-1", CODE)),
         (SENT, m.SubmitCode("login-1", CODE)),
-        (SENT, m.ResendCode("login-1")),
+        (replace(SENT, next_delivery="sms"), m.ResendCode("login-1")),
         (LOCKED, m.SubmitPassword("login-1", PASSWORD)),
     ],
     ids=repr,

@@ -27,7 +27,7 @@ from actors.core.states import (
     account_of,
     login_of,
 )
-from tests.core.examples import ANNA, CODE, EVERY_STATE, LOGIN, NOW, PASSWORD, PHONE, STALE, token
+from tests.core.examples import ANNA, BOT_TOKEN, CODE, EVERY_STATE, LOGIN, NOW, PASSWORD, PHONE, STALE, token
 
 LAST = PastLogin("login-0", Reason.CANCELLED)
 
@@ -57,7 +57,7 @@ def test_no_record_holds_a_secret(state: State) -> None:
     record = to_record(state)
 
     text = f"{record!r}{json.dumps(record.details)}"
-    for secret in (PHONE, CODE, PASSWORD, token().url):
+    for secret in (PHONE, CODE, PASSWORD, BOT_TOKEN, token().url):
         assert secret.reveal() not in text
 
 

@@ -15,7 +15,7 @@ from actors.core import effects as e
 from actors.core import messages as m
 from actors.core.decide import decide
 from actors.core.secret import Secret
-from actors.core.states import PendingCode, PendingQr, QrToken
+from actors.core.states import PendingBot, PendingCode, PendingQr, QrToken
 from actors.core.transitions import Refused
 from tests.core.examples import ANNA, END, LOGIN, NOW
 
@@ -30,6 +30,9 @@ HOLDERS = [
     PendingQr(LOGIN, QrToken(SECRET, NOW)),
     PendingCode(LOGIN, SECRET),
     m.StartCode("login-1", END, SECRET),
+    m.StartBot("login-1", END, SECRET),
+    PendingBot(LOGIN, SECRET),
+    e.ImportBot(SECRET),
     m.SubmitCode("login-1", SECRET),
     m.SubmitPassword("login-1", SECRET),
     m.TokenIssued(NOW, QrToken(SECRET, NOW)),

@@ -12,6 +12,7 @@ from actors.core.record import from_record, to_record
 from actors.core.states import (
     Authorized,
     Pending,
+    PendingBot,
     PendingCode,
     PendingPassword,
     PendingQr,
@@ -56,7 +57,7 @@ def test_a_credential_is_only_lost_by_request_or_by_a_definitive_error(steps: li
             case (Authorized() | Stale()) as before, Revoked() as after:
                 assert isinstance(step.message, m.Revoke | m.CredentialLost)
                 assert after.account_id == before.account_id
-            case Stale() as before, (PendingQr() | PendingCode() | PendingPassword()) as after:
+            case Stale() as before, (PendingQr() | PendingCode() | PendingBot() | PendingPassword()) as after:
                 assert after.login.fallback == before
             case before, after:
                 assert not isinstance(before, Authorized | Stale), f"{before} led to {after}"
@@ -68,11 +69,13 @@ def test_a_login_in_place_keeps_its_fallback_to_its_end(steps: list[Step]) -> No
     for step in steps:
         match step.before, step.after:
             case (
-                (PendingQr() | PendingCode() | PendingPassword()) as before,
-                (PendingQr() | PendingCode() | PendingPassword()) as after,
+                (PendingQr() | PendingCode() | PendingBot() | PendingPassword()) as before,
+                (PendingQr() | PendingCode() | PendingBot() | PendingPassword()) as after,
             ):
                 assert after.login.fallback == before.login.fallback
-            case (PendingQr() | PendingCode() | PendingPassword()) as before, (Stale() | Revoked()) as after:
+            case (PendingQr() | PendingCode() | PendingBot() | PendingPassword()) as before, (
+                Stale() | Revoked()
+            ) as after:
                 assert without_history(after) == without_history(before.login.fallback)
                 assert after.reason is before.login.fallback.reason
 

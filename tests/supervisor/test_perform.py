@@ -23,14 +23,16 @@ EFFECTS: dict[e.Effect, tuple[str, float]] = {
     e.SendCodeAgain(): ("send_code_again", 20),
     e.SignIn(Secret("12345")): ("sign_in", 20),
     e.CheckPassword(Secret("secret")): ("check_password", 20),
+    e.ImportBot(Secret("4242:made-up")): ("import_bot", 30),
     e.Adopt(4242): ("adopt", 20),
+    e.LogOutOldKey(): ("log_out_old_key", 10),
     e.AbandonLogin(): ("abandon_login", 5),
     e.AbandonLogin(log_out=True): ("abandon_login", 5),
     e.Connect(): ("connect", 30),
     e.Disconnect(): ("disconnect", 5),
     e.LogOut(): ("log_out", 10),
 }
-SILENT = (e.AbandonLogin, e.Disconnect)
+SILENT = (e.AbandonLogin, e.LogOutOldKey, e.Disconnect)
 
 
 @dataclass(slots=True)
