@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ops.sandbox.description import DC_IDS
+from ops.sandbox.inbox import Letter
 from ops.sandbox.keys import new_hash
 
 _TEST_PHONE = re.compile(r"99966([1-9])\d{4}", re.ASCII)
@@ -28,6 +29,7 @@ class Account:
     password: str | None = field(default=None, repr=False)
     hint: str | None = None
     bot_token: str | None = field(default=None, repr=False)
+    inbox: list[Letter] = field(default_factory=list, repr=False)
 
 
 class Accounts:
@@ -89,6 +91,19 @@ class Accounts:
         self._by_phone[phone] = self._by_id[self._last_id] = account
         self._changed()
         return account
+
+    def move(self, phone: str, dc_id: int) -> None:
+        """Let an account live on another data centre from now on; its number stays."""
+        if dc_id not in DC_IDS:
+            raise ValueError(f"the sandbox has no DC {dc_id}: its DCs are {DC_IDS}")
+        self[phone].dc_id = dc_id
+        self._changed()
+
+    def deliver(self, account: Account, letter: Letter) -> int:
+        """Put a message into an account's inbox; its number there."""
+        account.inbox.append(letter)
+        self._changed()
+        return len(account.inbox)
 
     def _home_of_new(self, phone: str) -> int:
         home = dc_of(phone)

@@ -1,18 +1,22 @@
 """One TCP connection: packets in, messages judged and handled, packets out."""
 
 import asyncio
+import socket
 import struct
 import time
+from functools import partial
 
 from telethon.tl import types
 
 from ops.sandbox import encryption, services, tl
 from ops.sandbox.call import Call
 from ops.sandbox.errors import ProtocolViolation, RpcError
+from ops.sandbox.faults import AT_OPENING, Occasion
 from ops.sandbox.key_exchange import KeyExchange, NewKey
 from ops.sandbox.keys import AuthKey, new_hash
 from ops.sandbox.messages import Message, container
 from ops.sandbox.outbox import Outbox
+from ops.sandbox.outgoing import Outgoing
 from ops.sandbox.rpc import answer
 from ops.sandbox.session import Session, id_fault
 from ops.sandbox.transports import Wire
@@ -21,6 +25,7 @@ from ops.sandbox.world import World
 _KEY_NOT_FOUND = 404
 _PLAIN_HEAD = struct.Struct("<qqi")
 _NOWHERE = ("gone", 0)
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Connection:
@@ -34,7 +39,8 @@ class Connection:
         self._world = world
         self._wire = wire
         self._writer = writer
-        self._exchange = KeyExchange(world.rsa_key, dc_id, self._keep)
+        self._outgoing = Outgoing(world.faults, lambda: self.is_open)
+        self._exchange = KeyExchange(world.rsa_key, dc_id, self._keep, world.clock)
         self._sessions: dict[tuple[AuthKey, int], Session] = {}
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -61,8 +67,21 @@ class Connection:
 
     def refuse_key(self) -> None:
         """Say that the key is not known here, and end the connection."""
-        self._wire.send_error(_KEY_NOT_FOUND)
-        self._writer.close()
+
+        def refuse() -> None:
+            self._wire.send_error(_KEY_NOT_FOUND)
+            self._writer.close()
+
+        self._outgoing.do(refuse, Occasion(self.dc_id))
+
+    def hang_up(self, *, by_reset: bool = False) -> None:
+        """End the connection, in order or by a TCP reset."""
+        if by_reset:
+            tcp = self._writer.get_extra_info("socket")
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self._writer.transport.abort()
+        else:
+            self._writer.close()
 
     def end_session(self, key: AuthKey, session_id: int) -> bool:
         """Forget a session of `key`; False if there is none here."""
@@ -85,6 +104,7 @@ class Connection:
             self.refuse_key()
             return
         envelope = encryption.opened(key.secret, packet)
+        self._refuse_if_new(key)
         self._world.note_use(key, self)
         session = self._sessions.get((key, envelope.session_id))
         session = session or Session(envelope.session_id, self._world.message_ids)
@@ -95,11 +115,18 @@ class Connection:
         self._world.save()
         self._send(key, session, outbox)
 
+    def _refuse_if_new(self, key: AuthKey) -> None:
+        """End the connection as its first words show that a rule refuses it."""
+        occasion = Occasion(self.dc_id, self._world.phone_of(key))
+        is_new = key not in self._world.live.keys_on(self)
+        if is_new and self._world.faults.strike(occasion, AT_OPENING):
+            raise ConnectionAbortedError
+
     def _accepted(
         self, key: AuthKey, session: Session, envelope: encryption.Envelope, outbox: Outbox
     ) -> list[Message]:
         """The messages of a packet that is in order as a whole; none when the outbox has its refusal."""
-        now = time.time()
+        now = self._world.clock()
         message = Message(envelope.msg_id, envelope.seq_no, tl.unzipped(envelope.body))
         fault = id_fault(message.msg_id, now)
         if fault is None and not key.accepts_salt(envelope.salt, now):
@@ -120,7 +147,7 @@ class Connection:
         if (key, session.id) not in self._sessions:
             self._sessions[key, session.id] = session
             first = min((message.msg_id for message in messages), default=0)
-            born = types.NewSessionCreated(first, new_hash(), key.salt(time.time()))
+            born = types.NewSessionCreated(first, new_hash(), key.salt(self._world.clock()))
             outbox.add(bytes(born), is_answer=False)
 
     def _handle(self, key: AuthKey, session: Session, message: Message, outbox: Outbox) -> None:
@@ -133,7 +160,7 @@ class Connection:
             session.received(message)
             outbox.add(services.result(message.msg_id, unreadable))
             return
-        fault = id_fault(message.msg_id, time.time()) or session.sequence_fault(message, content)
+        fault = id_fault(message.msg_id, self._world.clock()) or session.sequence_fault(message, content)
         if fault is not None:
             outbox.refuse(message, fault)
             return
@@ -151,8 +178,13 @@ class Connection:
         whole = outbox.messages[0]
         if len(outbox.messages) > 1:
             whole = session.numbered(container(outbox.messages), is_answer=False, is_content=False)
-        salt = key.salt(time.time())
-        self._wire.send(encryption.sealed(key.secret, key.id, salt, session.id, bytes(whole)))
+        salt = key.salt(self._world.clock())
+        packet = encryption.sealed(key.secret, key.id, salt, session.id, bytes(whole))
+        phone = outbox.phone or self._world.phone_of(key)
+        self._release(packet, Occasion(self.dc_id, phone, tuple(outbox.methods)))
+
+    def _release(self, packet: bytes, occasion: Occasion) -> None:
+        self._outgoing.do(partial(self._wire.send, packet), occasion)
 
     def _take_plain(self, packet: bytes) -> None:
         if len(packet) < _PLAIN_HEAD.size:
@@ -163,7 +195,9 @@ class Connection:
             return
         body = bytes(self._exchange.answer(request))
         self._world.save()
-        self._wire.send(_PLAIN_HEAD.pack(0, self._world.message_ids.next(is_answer=True), len(body)) + body)
+        head = _PLAIN_HEAD.pack(0, self._world.message_ids.next(is_answer=True), len(body))
+        self._release(head + body, Occasion(self.dc_id))
 
     def _keep(self, new: NewKey) -> None:
+        self._world.counts.key_exchanges[self.dc_id] += 1
         self._world.keys.create(self.dc_id, new.secret, new.first_salt)

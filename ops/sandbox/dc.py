@@ -6,6 +6,8 @@ import socket
 
 from ops.sandbox.connection import Connection
 from ops.sandbox.errors import ProtocolViolation
+from ops.sandbox.faults import AT_OPENING, Occasion
+from ops.sandbox.ports import reserve
 from ops.sandbox.transports import recognised
 from ops.sandbox.world import World
 
@@ -25,6 +27,14 @@ class DataCentre:
     async def start(self) -> None:
         """Begin to accept."""
         self._server = await asyncio.start_server(self._serve, sock=self._listener, backlog=_BACKLOG)
+
+    async def restart(self, seconds: float) -> None:
+        """Hang up on everybody, and accept again on the same port after so many seconds."""
+        host, port = self._listener.getsockname()
+        await self.stop()
+        self._server, self._listener = None, reserve(host, port)
+        await asyncio.sleep(seconds)
+        await self.start()
 
     async def stop(self) -> None:
         """Accept nobody any more and hang up on everybody."""
@@ -53,8 +63,12 @@ class DataCentre:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._world.counts.connections[self._dc_id] += 1
+        if self._world.faults.strike(Occasion(self._dc_id), AT_OPENING):
+            return
         wire = await recognised(reader, writer)
         connection = Connection(self._world, self._dc_id, wire, writer)
+        self._world.live.comes(connection)
         try:
             await connection.serve()
         finally:

@@ -1,12 +1,16 @@
 """Scripted misfortune: a list of rules, each saying whom it strikes, when, and what happens then."""
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from ops.sandbox.accounts import digits
 from ops.sandbox.errors import RpcError, usual_code
+
+# What a frozen account may still call (core.telegram.org/api/auth#frozen-accounts says: only read).
+FROZEN_MAY_CALL = ("help.*", "updates.getState", "updates.getDifference", "users.getUsers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +25,81 @@ class RpcFailure:
         return RpcError(self.code, self.name)
 
 
-# More kinds (a connection that stalls, drops or resets) join here as a union.
-Fault = RpcFailure
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """The connection ends instead of an answer: closed in order, or torn down `by_reset` (a TCP RST)."""
+
+    by_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The connection stays open, and what would be sent waits until the rule is cleared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """What is sent comes this many seconds late."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A new connection is closed at once."""
+
+
+Fault: TypeAlias = RpcFailure | HangUp | Stall | Slow | Refusal
+
+#: Where each kind strikes: a request that came, a packet that goes out, a connection that is new.
+AT_REQUEST = (RpcFailure, HangUp)
+AT_SENDING = (Stall, Slow)
+AT_OPENING = (Refusal,)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """A moment when something can go wrong: where, about which account (None: unknown), in which methods."""
+
+    dc_id: int
+    phone: str | None = None
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Rule:
-    """`fault` happens to requests whose method fits `method` (shell pattern) from `phone` (None: anybody's).
+    """`fault` happens to what fits.
 
-    `count` is how many times it will happen still; None means until the rule is cleared.
+    `method` is a shell pattern, None for whatever is sent or opened; `spares` are patterns that it passes over.
+    `phone` and `dc_id` narrow it down. `count` is how many times it will happen still; None means until the rule
+    is cleared. `held` is what has to be done then.
     """
 
     id: int
-    method: str
     fault: Fault
+    method: str | None = None
     phone: str | None = None
+    dc_id: int | None = None
     count: int | None = None
+    spares: tuple[str, ...] = ()
+    held: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
-    def fits(self, method: str, phone: str | None) -> bool:
-        """Whether this rule strikes a request."""
-        return self.phone in (None, phone) and fnmatchcase(method, self.method)
+    def fits(self, occasion: Occasion) -> bool:
+        """Whether this rule strikes here."""
+        if self.phone not in (None, occasion.phone) or self.dc_id not in (None, occasion.dc_id):
+            return False
+        return self.method is None or any(self._fits_method(method) for method in occasion.methods)
+
+    def _fits_method(self, method: str) -> bool:
+        is_spared = any(fnmatchcase(method, pattern) for pattern in self.spares)
+        return not is_spared and fnmatchcase(method, self.method or "*")
 
 
 class Faults:
-    """The rules in force, oldest first; the first that fits strikes."""
+    """The rules in force, oldest first; the first that fits strikes.
+
+    Every method that adds a rule raises ValueError for one that could never strike.
+    """
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -63,30 +118,98 @@ class Faults:
         *,
         code: int | None = None,
         phone: str | None = None,
+        dc_id: int | None = None,
         count: int | None = None,
+        spares: Iterable[str] = (),
     ) -> Rule:
         """Let methods answer with an RPC error, such as `fail("auth.*", "FLOOD_WAIT_7", count=1)`.
 
-        Without a code, the one that Telegram sends with this name. ValueError for a count below one.
+        Without a code, the one that Telegram sends with this name.
         """
-        if count is not None and count < 1:
-            raise ValueError("a fault happens once at least: give a count of 1 or more, or none")
         fault = RpcFailure(code if code is not None else usual_code(error), error)
-        rule = Rule(next(self._ids), method, fault, digits(phone) if phone else None, count)
+        return self.add(fault, method=method, phone=phone, dc_id=dc_id, count=count, spares=spares)
+
+    def drop(
+        self, method: str, *, phone: str | None = None, dc_id: int | None = None, count: int | None = None
+    ) -> Rule:
+        """Close the connection whenever one of these methods is called."""
+        return self.add(HangUp(), method=method, phone=phone, dc_id=dc_id, count=count)
+
+    def reset(
+        self, method: str, *, phone: str | None = None, dc_id: int | None = None, count: int | None = None
+    ) -> Rule:
+        """Reset the connection whenever one of these methods is called."""
+        return self.add(HangUp(by_reset=True), method=method, phone=phone, dc_id=dc_id, count=count)
+
+    def stall(self, *, method: str | None = None, phone: str | None = None, dc_id: int | None = None) -> Rule:
+        """Send nothing (or no answer to these methods) until the rule is cleared; then all that waited is sent."""
+        return self.add(Stall(), method=method, phone=phone, dc_id=dc_id)
+
+    def slow(
+        self,
+        seconds: float,
+        *,
+        method: str | None = None,
+        phone: str | None = None,
+        dc_id: int | None = None,
+        count: int | None = None,
+    ) -> Rule:
+        """Send everything (or the answers to these methods) this many seconds late."""
+        return self.add(Slow(seconds), method=method, phone=phone, dc_id=dc_id, count=count)
+
+    def refuse(self, *, phone: str | None = None, dc_id: int | None = None, count: int | None = None) -> Rule:
+        """Close new connections at once; an account's as soon as its key speaks there."""
+        return self.add(Refusal(), phone=phone, dc_id=dc_id, count=count)
+
+    def freeze(self, phone: str) -> Rule:
+        """Let an account do little more than read, as Telegram does with suspected spammers."""
+        return self.fail("*", "FROZEN_METHOD_INVALID", phone=phone, spares=FROZEN_MAY_CALL)
+
+    def add(
+        self,
+        fault: Fault,
+        *,
+        method: str | None = None,
+        phone: str | None = None,
+        dc_id: int | None = None,
+        count: int | None = None,
+        spares: Iterable[str] = (),
+    ) -> Rule:
+        """Put a rule in force; the methods above say it shorter."""
+        _check(fault, method, count)
+        number = digits(phone) if phone else None
+        rule = Rule(next(self._ids), fault, method, number, dc_id, count, tuple(spares))
         self._rules.append(rule)
         return rule
 
     def clear(self, rule_id: int | None = None) -> None:
-        """Drop one rule, or all of them."""
-        self._rules = [rule for rule in self._rules if rule_id not in (None, rule.id)]
+        """Drop one rule, or all of them, and let go what they held up."""
+        gone = [rule for rule in self._rules if rule_id in (None, rule.id)]
+        self._rules = [rule for rule in self._rules if rule not in gone]
+        for rule in gone:
+            for go_on in rule.held:
+                go_on()
 
-    def strike(self, method: str, phone: str | None) -> Fault | None:
-        """What happens to this request, if anything; uses up one count of the rule that says so."""
-        rule = next((rule for rule in self._rules if rule.fits(method, phone)), None)
-        if rule is None:
-            return None
-        if rule.count is not None:
-            rule.count -= 1
-            if rule.count == 0:
-                self.clear(rule.id)
-        return rule.fault
+    def strike(self, occasion: Occasion, kinds: tuple[type, ...], *, after: int = 0) -> Rule | None:
+        """The rule that strikes here, if any: of these kinds, younger than rule `after`; uses up one count of it."""
+        for rule in self._rules:
+            if rule.id > after and isinstance(rule.fault, kinds) and rule.fits(occasion):
+                if rule.count is not None:
+                    rule.count -= 1
+                    if rule.count == 0:
+                        self.clear(rule.id)
+                return rule
+        return None
+
+
+def _check(fault: Fault, method: str | None, count: int | None) -> None:
+    if count is not None and count < 1:
+        raise ValueError("a fault happens once at least: give a count of 1 or more, or none")
+    if isinstance(fault, Stall) and count is not None:
+        raise ValueError("a stall lasts until it is cleared: give it no count")
+    if isinstance(fault, Slow) and fault.seconds <= 0:
+        raise ValueError("a delay takes time: give more than 0 seconds")
+    if isinstance(fault, AT_REQUEST) and method is None:
+        raise ValueError("say at which methods it happens, such as 'auth.*', or '*' for all")
+    if isinstance(fault, Refusal) and method is not None:
+        raise ValueError("a connection is refused before any method is called: give no method")

@@ -5,7 +5,6 @@ One exchange belongs to one connection. Its steps come in one order; anything el
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from telethon.crypto import AES, AuthKey
 from telethon.tl import functions, types
 
 from ops.sandbox import tl
+from ops.sandbox.clock import Clock
 from ops.sandbox.diffie_hellman import GENERATOR, PRIME_BYTES, SIZE, is_safe, power, random_exponent
 from ops.sandbox.errors import ProtocolViolation
 from ops.sandbox.rsa_key import RsaKey
@@ -37,10 +37,11 @@ class NewKey:
 class KeyExchange:
     """One attempt of a client to share a key with data centre `dc_id`; `done` gets the key."""
 
-    def __init__(self, rsa_key: RsaKey, dc_id: int, done: Callable[[NewKey], None]) -> None:
+    def __init__(self, rsa_key: RsaKey, dc_id: int, done: Callable[[NewKey], None], clock: Clock) -> None:
         self._rsa_key = rsa_key
         self._dc_id = dc_id
         self._done = done
+        self._clock = clock
         self._nonces = (_random_nonce(), _random_nonce())
         self._new_nonce: int | None = None
         self._exponent = 0
@@ -76,7 +77,7 @@ class KeyExchange:
 
     def _sealed_parameters(self) -> bytes:
         g_a = power(GENERATOR, self._exponent).to_bytes(SIZE)
-        inner = bytes(types.ServerDHInnerData(*self._nonces, GENERATOR, PRIME_BYTES, g_a, int(time.time())))
+        inner = bytes(types.ServerDHInnerData(*self._nonces, GENERATOR, PRIME_BYTES, g_a, int(self._clock())))
         plain = _sha1(inner) + inner
         plain += secrets.token_bytes(-len(plain) % 16)
         return bytes(AES.encrypt_ige(plain, *self._temporary_key()))

@@ -43,6 +43,7 @@ class AuthKey:
     authorization: Authorization | None = None
     duplicated: bool = False
     active: int = 0
+    salt_turn: int = 0
 
     @cached_property
     def id(self) -> int:
@@ -58,14 +59,14 @@ class AuthKey:
     def salt(self, now: float) -> int:
         """The server salt of the present half hour; derived from the key, so that none has to be stored."""
         period = int(now) // SALT_PERIOD
-        digest = hashlib.sha256(self.secret + period.to_bytes(8)).digest()
+        digest = hashlib.sha256(self.secret + period.to_bytes(8) + self.salt_turn.to_bytes(8)).digest()
         return int.from_bytes(digest[:8], signed=True)
 
     def accepts_salt(self, salt: int, now: float) -> bool:
         """Whether a client may use `salt` now: this half hour's, the last one's, or a new key's first."""
         if salt in (self.salt(now), self.salt(now - SALT_PERIOD)):
             return True
-        return salt == self.first_salt and now - self.created < SALT_PERIOD
+        return salt == self.first_salt and not self.salt_turn and now - self.created < SALT_PERIOD
 
 
 class AuthKeys:
@@ -109,6 +110,11 @@ class AuthKeys:
         if key.device != device:
             key.device = device
             self._changed()
+
+    def turn_salt(self, key: AuthKey) -> None:
+        """Accept the salts that `key` was told so far no longer."""
+        key.salt_turn += 1
+        self._changed()
 
     def deauthorize(self, key: AuthKey, *, duplicated: bool = False) -> None:
         """Log out whoever is logged in with `key`; `duplicated` burns the key for good."""

@@ -39,6 +39,10 @@ class Line(Protocol):
         """Say that the key is not known here, and end the connection."""
         ...
 
+    def hang_up(self, *, by_reset: bool = False) -> None:
+        """End the connection, in order or by a TCP reset."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DuplicateUse:
@@ -56,10 +60,22 @@ class Live:
 
     def __init__(self) -> None:
         self._lines: defaultdict[AuthKey, list[Line]] = defaultdict(list)
-        self._keys: defaultdict[Line, list[AuthKey]] = defaultdict(list)
+        self._keys: dict[Line, list[AuthKey]] = {}
 
     def __iter__(self) -> Iterator[tuple[AuthKey, Line]]:
         return iter([(key, line) for line, keys in self._keys.items() for key in keys])
+
+    def lines(self) -> list[Line]:
+        """The open connections, those included on which no key has spoken yet."""
+        return [line for line in self._keys if line.is_open]
+
+    def comes(self, line: Line) -> None:
+        """Note a new connection."""
+        self._keys[line] = []
+
+    def keys_on(self, line: Line) -> list[AuthKey]:
+        """The keys that have spoken on a connection."""
+        return list(self._keys.get(line, ()))
 
     def of(self, key: AuthKey) -> list[Line]:
         """The open connections on which a key has spoken."""

@@ -4,12 +4,12 @@ The source is core.telegram.org/mtproto/service_messages#containers.
 """
 
 import struct
-import time
 from dataclasses import dataclass, field
 
 from telethon.tl.core import MessageContainer
 
 from ops.sandbox import tl
+from ops.sandbox.clock import Clock
 
 _CONTAINER = struct.pack("<I", MessageContainer.CONSTRUCTOR_ID)
 _HEAD = struct.Struct("<qii")
@@ -68,10 +68,14 @@ class MessageIds:
     A client that moves to another data centre keeps its memory of the numbers it has seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._settings = clock.settings
         self._last = 0
 
     def next(self, *, is_answer: bool) -> int:
         """A number that is 1 modulo 4 for an answer, 3 for anything else."""
-        self._last = max(int(time.time() * 2**32) // 4 * 4, self._last // 4 * 4 + 4)
+        if self._settings != self.clock.settings:
+            self._settings, self._last = self.clock.settings, 0
+        self._last = max(int(self.clock() * 2**32) // 4 * 4, self._last // 4 * 4 + 4)
         return self._last + (1 if is_answer else 3)

@@ -4,11 +4,16 @@ import secrets
 
 from telethon.crypto import AuthKey as TelethonKey
 from telethon.sessions import StringSession
+from telethon.tl import types
 
+from ops.sandbox.accounts import Account, digits
 from ops.sandbox.description import token_of
 from ops.sandbox.diffie_hellman import SIZE
+from ops.sandbox.faults import Rule
+from ops.sandbox.inbox import Letter
 from ops.sandbox.keys import AuthKey, Device
-from ops.sandbox.methods import devices, qr
+from ops.sandbox.live import Line
+from ops.sandbox.methods import devices, qr, updates
 from ops.sandbox.world import World
 
 
@@ -44,6 +49,70 @@ def forget(world: World, session: str) -> None:
     world.keys.forget(known)
     for line in world.live.of(known):
         line.refuse_key()
+
+
+def hang_up(
+    world: World, *, phone: str | None = None, dc_id: int | None = None, by_reset: bool = False
+) -> int:
+    """End the connections of an account, of a data centre, or all; how many that were."""
+    lines = [line for line in world.live.lines() if _is_meant(world, line, phone, dc_id)]
+    for line in lines:
+        line.hang_up(by_reset=by_reset)
+    return len(lines)
+
+
+def ban(world: World, phone: str) -> Rule:
+    """Let everything that an account does fail as if Telegram had banned it, and let its clients notice."""
+    account = world.accounts[phone]
+    rule = world.faults.fail("*", "USER_DEACTIVATED_BAN", phone=account.phone)
+    _make_ask(world, account)
+    return rule
+
+
+def burn(world: World, phone: str) -> int:
+    """Destroy an account's logins as if each key had spoken twice at once; how many that were.
+
+    Unlike a key that did so, they are not listed as duplicates.
+    """
+    account = world.accounts[phone]
+    keys = world.keys.of_account(account.user_id)
+    for key in keys:
+        world.keys.deauthorize(key, duplicated=True)
+        world.live.push(key, types.UpdatesTooLong())
+    return len(keys)
+
+
+def rotate_salts(world: World) -> None:
+    """Accept no salt that clients know; each learns a new one from `bad_server_salt` when it speaks next."""
+    for key in world.keys:
+        world.keys.turn_salt(key)
+
+
+def message(world: World, phone: str, text: str, sender: str | None = None) -> int:
+    """Let an account receive a message, from anybody else unless `sender` is a phone; the account's new `pts`."""
+    account = world.accounts[phone]
+    author = world.accounts[sender] if sender else _anybody_but(world, account)
+    return updates.deliver(world, account, Letter(author.user_id, int(world.clock()), text))
+
+
+def _anybody_but(world: World, account: Account) -> Account:
+    for other in world.accounts:
+        if other is not account:
+            return other
+    raise LookupError("nobody else lives here who could write: add an account first")
+
+
+def _is_meant(world: World, line: Line, phone: str | None, dc_id: int | None) -> bool:
+    if dc_id not in (None, line.dc_id):
+        return False
+    number = digits(phone) if phone else None
+    return number is None or number in {world.phone_of(key) for key in world.live.keys_on(line)}
+
+
+def _make_ask(world: World, account: Account) -> None:
+    """Push what makes connected clients ask for news, whereupon they learn their fate."""
+    for key in world.keys.of_account(account.user_id):
+        world.live.push(key, types.UpdatesTooLong())
 
 
 def _key_of(world: World, session: str) -> AuthKey:

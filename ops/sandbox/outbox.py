@@ -12,10 +12,17 @@ class Outbox:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.messages: list[Message] = []
+        self.methods: list[str] = []
+        self.phone: str | None = None
 
     def add(self, body: bytes, *, is_answer: bool = True, is_content: bool = True) -> None:
         """Queue one message."""
         self.messages.append(self._session.numbered(body, is_answer=is_answer, is_content=is_content))
+
+    def concerns(self, method: str, phone: str | None) -> None:
+        """Note which method is answered here, and whom it is about."""
+        self.methods.append(method)
+        self.phone = phone or self.phone
 
     def correct_salt(self, message: Message, salt: int) -> None:
         """Queue `bad_server_salt`, whereupon the client sends its message again with `salt`."""

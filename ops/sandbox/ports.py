@@ -18,16 +18,25 @@ def listen(host: str, names: Iterable[int], remembered: Mapping[int, int]) -> di
     return listeners
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket()
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that holds a port and turns everybody away until it listens; OSError when the port is taken."""
+    holder = socket.socket()
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((host, port))
+    except OSError:
+        holder.close()
+        raise
+    return holder
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        listener = reserve(host, port)
     except OSError as refused:
-        listener.close()
         reason = (
             f"cannot listen on {host}:{port} ({refused.strerror}): stop the sandbox that runs there already"
         )
         raise OSError(refused.errno, f"{reason}, or delete state.json to begin a new one") from None
+    listener.listen(_BACKLOG)
     return listener

@@ -9,6 +9,7 @@ from telethon.tl.core import GzipPacked
 from ops.sandbox import tl
 from ops.sandbox.call import Call
 from ops.sandbox.errors import RpcError
+from ops.sandbox.faults import AT_REQUEST, HangUp, Occasion, RpcFailure
 from ops.sandbox.keys import Device
 from ops.sandbox.methods import METHODS, Access
 
@@ -26,15 +27,18 @@ _WRAPPERS = (
 
 
 def answer(call: Call) -> bytes | RpcError:
-    """The result of a call as bytes, or the error that it is answered with."""
-    if call.key.duplicated:
-        return RpcError(406, "AUTH_KEY_DUPLICATED")
+    """The result of a call as bytes, or the error that it is answered with.
+
+    ConnectionAbortedError when a fault ended the connection instead.
+    """
     try:
         call.session.wants_updates = True
         call = replace(call, request=_unwrapped(call, call.request))
         return tl.write(_outcome(call))
     except RpcError as refusal:
         return refusal
+    except ConnectionAbortedError:
+        raise
     except Exception:  # noqa: BLE001 - the boundary: if it ended the connection, the client would ask for ever
         _log.exception("SANDBOX: %s failed", tl.method_name(call.request))
         return RpcError(500, "SANDBOX_INTERNAL")
@@ -60,10 +64,12 @@ def _device(call: Call, request: tl.Tl) -> Device:
 
 
 def _outcome(call: Call) -> tl.Tl:
-    name = tl.method_name(call.request)
-    fault = call.world.faults.strike(name, _phone(call))
-    if fault is not None:
-        raise fault.error()
+    name, phone = tl.method_name(call.request), _phone(call)
+    call.world.counts.calls[name] += 1
+    call.outbox.concerns(name, phone)
+    if call.key.duplicated:
+        raise RpcError(406, "AUTH_KEY_DUPLICATED")
+    _suffer(call, Occasion(call.dc_id, phone, (name,)))
     method = METHODS.get(type(call.request))
     if method is None:
         raise RpcError(400, "METHOD_INVALID")
@@ -73,18 +79,30 @@ def _outcome(call: Call) -> tl.Tl:
     return method.perform(call)
 
 
+def _suffer(call: Call, occasion: Occasion) -> None:
+    rule = call.world.faults.strike(occasion, AT_REQUEST)
+    match rule and rule.fault:
+        case RpcFailure() as failure:
+            raise failure.error()
+        case HangUp(by_reset):
+            call.line.hang_up(by_reset=by_reset)
+            raise ConnectionAbortedError
+
+
 def _check_access(call: Call, access: Access) -> None:
     if access is Access.ANYBODY:
         return
     account = call.account
     if access is Access.MEMBER and call.key.user_id != account.user_id:
         raise RpcError(401, "SESSION_PASSWORD_NEEDED")
+    if account.dc_id != call.dc_id:
+        raise RpcError(303, f"USER_MIGRATE_{account.dc_id}")
 
 
 def _phone(call: Call) -> str | None:
     """Whom a request is about, for the faults: who is logged in, or who tries to."""
-    here = call.key.authorization
+    here = call.world.phone_of(call.key)
     if here is not None:
-        return call.world.accounts.by_id(here.user_id).phone
+        return here
     account = call.world.accounts.find(getattr(call.request, "phone_number", ""))
     return account.phone if account else None

@@ -10,9 +10,10 @@ from ops.sandbox import operations
 from ops.sandbox.accounts import Accounts
 from ops.sandbox.codes import PhoneCodes
 from ops.sandbox.control import ControlServer
+from ops.sandbox.counts import Counts
 from ops.sandbox.dc import DataCentre
 from ops.sandbox.description import DC_IDS, DcAddress, SandboxDescription, require_loopback
-from ops.sandbox.faults import Faults
+from ops.sandbox.faults import Faults, Rule
 from ops.sandbox.files import replace_file
 from ops.sandbox.keys import AuthKeys
 from ops.sandbox.live import DuplicateUse
@@ -45,7 +46,9 @@ class Sandbox:
         self._token_life = token_life
         self._file = StateFile(directory)
         self._world: World | None = None
-        self._parts: list[DataCentre | ControlServer] = []
+        self._centres: list[DataCentre] = []
+        self._control: ControlServer | None = None
+        self._outage: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bind, and begin to serve. OSError if a remembered port is taken, ValueError for a damaged state."""
@@ -55,8 +58,8 @@ class Sandbox:
         listeners = listen(self._host, (_CONTROL, *DC_IDS), state.ports)
         state.ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
         self._world = world = self._build(state)
-        self._parts = [DataCentre(world, dc_id, listeners[dc_id]) for dc_id in DC_IDS]
-        self._parts.append(ControlServer(world, listeners[_CONTROL]))
+        self._centres = [DataCentre(world, dc_id, listeners[dc_id]) for dc_id in DC_IDS]
+        self._control = ControlServer(world, listeners[_CONTROL])
         try:
             await self._open()
         except BaseException:
@@ -65,9 +68,13 @@ class Sandbox:
 
     async def stop(self) -> None:
         """Hang up on everybody and write what changed."""
-        for part in reversed(self._parts):
-            await part.stop()
-        self._parts = []
+        if self._control is not None:
+            await self._control.stop()
+            self._control = None
+        await self._end_outage()
+        for centre in self._centres:
+            await centre.stop()
+        self._centres = []
         if self._world is not None:
             self._world.save()
 
@@ -107,6 +114,11 @@ class Sandbox:
         """Each time one logged-in key spoke on two live connections at once."""
         return self.world.duplicates
 
+    @property
+    def counts(self) -> Counts:
+        """What has happened since the start, in numbers."""
+        return self.world.counts
+
     def provision(self, phone: str) -> str:
         """A Telethon session string that is logged in as an account already, without any key exchange."""
         return operations.provision(self.world, phone)
@@ -122,6 +134,60 @@ class Sandbox:
     def forget(self, session: str) -> None:
         """Forget the auth key of a session string: it meets transport error 404 from now on."""
         operations.forget(self.world, session)
+
+    def drop(self, *, phone: str | None = None, dc_id: int | None = None) -> int:
+        """Close the connections of an account, of a data centre, or all; how many that were."""
+        return operations.hang_up(self.world, phone=phone, dc_id=dc_id)
+
+    def reset(self, *, phone: str | None = None, dc_id: int | None = None) -> int:
+        """Reset (TCP RST) the connections of an account, of a data centre, or all; how many that were."""
+        return operations.hang_up(self.world, phone=phone, dc_id=dc_id, by_reset=True)
+
+    def ban(self, phone: str) -> Rule:
+        """Ban an account until the rule is cleared. Connected clients notice."""
+        return operations.ban(self.world, phone)
+
+    def burn(self, phone: str) -> int:
+        """Destroy an account's logins with AUTH_KEY_DUPLICATED; how many that were. Connected clients notice."""
+        return operations.burn(self.world, phone)
+
+    def expire_tokens(self) -> int:
+        """Let every living QR token expire now; how many that were."""
+        return self.world.tokens.expire_all()
+
+    def migrate(self, phone: str, dc_id: int) -> None:
+        """Let an account live on another data centre; clients elsewhere meet USER_MIGRATE from now on."""
+        self.accounts.move(phone, dc_id)
+
+    def rotate_salts(self) -> None:
+        """Let every client meet `bad_server_salt` when it speaks next."""
+        operations.rotate_salts(self.world)
+
+    def skew(self, seconds: float) -> None:
+        """Let the server's clock be wrong by so many seconds; clients meet `bad_msg_notification` 16 or 17."""
+        self.world.clock.set(seconds)
+
+    def message(self, phone: str, text: str, sender: str | None = None) -> int:
+        """Let an account receive a message, from anybody else unless `sender` is a phone; the new `pts`."""
+        return operations.message(self.world, phone, text, sender)
+
+    async def restart(self, seconds: float = 0) -> None:
+        """Hang up on everybody, and be back on the same ports after so many seconds, with nothing forgotten.
+
+        It goes on to the end even if the caller does not wait. ValueError while the last one goes on.
+        """
+        if self._outage is not None and not self._outage.done():
+            raise ValueError("the data centres are away already: wait until they are back")
+        self._outage = asyncio.create_task(self._go_away(seconds))
+        await asyncio.shield(self._outage)
+
+    async def _go_away(self, seconds: float) -> None:
+        await asyncio.gather(*(centre.restart(seconds) for centre in self._centres))
+
+    async def _end_outage(self) -> None:
+        if self._outage is not None:
+            self._outage.cancel()
+            await asyncio.gather(self._outage, return_exceptions=True)
 
     def _build(self, state: State) -> World:
         accounts = Accounts(state.accounts, self._save_soon)
@@ -140,6 +206,7 @@ class Sandbox:
             tokens=LoginTokens(self._token_life, time.time),
             codes=PhoneCodes(time.time),
             save=lambda: self._file.save(snapshot),
+            restart=self.restart,
         )
 
     def _save_soon(self) -> None:
@@ -164,8 +231,10 @@ class Sandbox:
         self.world.save()
         if self._directory is not None:
             replace_file(self._directory / "sandbox.json", self.description.to_json().encode())
-        for part in self._parts:
-            await part.start()
+        for centre in self._centres:
+            await centre.start()
+        if self._control is not None:
+            await self._control.start()
 
 
 def _add_default_accounts(accounts: Accounts) -> None:

@@ -1,7 +1,6 @@
 """MTProto's own requests, which stand beside the methods (core.telegram.org/mtproto/service_messages)."""
 
 import struct
-import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -39,7 +38,7 @@ def ping_delay_disconnect(call: Call) -> None:
 
 def get_future_salts(call: Call) -> None:
     """List the salts that will be valid, each overlapping the next by half its life."""
-    now = int(time.time())
+    now = int(call.world.clock())
     first = now - now % SALT_PERIOD
     starts = (first + i * SALT_PERIOD for i in range(max(1, min(call.request.num, _MOST_SALTS))))
     salts = [types.FutureSalt(start, start + 2 * SALT_PERIOD, call.key.salt(start)) for start in starts]

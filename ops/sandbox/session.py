@@ -42,6 +42,7 @@ class Session:
         self.id = session_id
         self.wants_updates = True
         self._ids = ids
+        self._settings = ids.clock.settings
         self._sent = 0
         self._received: OrderedDict[int, int] = OrderedDict()
         self._highest = (0, -1)
@@ -61,6 +62,8 @@ class Session:
 
     def received(self, message: Message) -> None:
         """Remember that a message came, and was not refused."""
+        if self._settings != self._ids.clock.settings:
+            self._forget_order()
         self._received[message.msg_id] = message.seq_no
         self._highest = max(self._highest, (message.msg_id, message.seq_no))
         if len(self._received) > _REMEMBERED:
@@ -75,7 +78,15 @@ class Session:
             return BadMessage.SEQ_NO_MUST_BE_ODD
         return self._order_fault(message) if is_odd else None
 
+    def _forget_order(self) -> None:
+        """Begin anew, because the clock was set and the client follows it."""
+        self._settings = self._ids.clock.settings
+        self._received.clear()
+        self._highest = (0, -1)
+
     def _order_fault(self, message: Message) -> BadMessage | None:
+        if self._settings != self._ids.clock.settings:
+            return None
         highest_id, highest_seq_no = self._highest
         if message.msg_id > highest_id:
             return BadMessage.SEQ_NO_TOO_LOW if message.seq_no <= highest_seq_no else None

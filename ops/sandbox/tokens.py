@@ -66,6 +66,13 @@ class LoginTokens:
         """Let nobody else in with this token."""
         self._tokens[secret].expires = 0
 
+    def expire_all(self) -> int:
+        """Let every living token die now; how many that were."""
+        living = [token for token in self._tokens.values() if token.expires > self._clock()]
+        for token in living:
+            token.expires = int(self._clock())
+        return len(living)
+
     def _end_of_life(self) -> int:
         # TL tells whole seconds; what the client is told has to be true.
         return math.ceil(self._clock() + self._life)

@@ -1,23 +1,18 @@
 """Our nouns as Telegram's types."""
 
 import datetime as dt
-import time
 
 from telethon.tl import types
 
 from ops.sandbox import tl
 from ops.sandbox.accounts import Account
+from ops.sandbox.inbox import Letter
 from ops.sandbox.keys import AuthKey
 
 
 def moment(seconds: float) -> dt.datetime:
     """A Unix time as TL dates want it."""
     return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
-
-
-def now() -> dt.datetime:
-    """The present moment."""
-    return moment(time.time())
 
 
 def user(account: Account) -> tl.Tl:
@@ -32,6 +27,21 @@ def user(account: Account) -> tl.Tl:
         bot=bool(account.bot_token),
         bot_info_version=1 if account.bot_token else None,
     )
+
+
+def stranger(account: Account) -> tl.Tl:
+    """The account as others see it."""
+    return types.User(
+        id=account.user_id,
+        access_hash=account.access_hash,
+        first_name=account.first_name,
+        last_name=account.last_name,
+    )
+
+
+def message(number: int, letter: Letter) -> tl.Tl:
+    """A message that an account received: the `number`th."""
+    return types.Message(number, types.PeerUser(letter.sender_id), moment(letter.sent), letter.text)
 
 
 def login(account: Account) -> tl.Tl:
@@ -50,8 +60,8 @@ def authorization(key: AuthKey, authorization_hash: int, *, is_pending: bool = F
         api_id=device.api_id if device else 0,
         app_name="SANDBOX",
         app_version=device.app_version if device else "",
-        date_created=moment(key.authorization.created if key.authorization else time.time()),
-        date_active=moment(key.active or time.time()),
+        date_created=moment(key.authorization.created if key.authorization else 0),
+        date_active=moment(key.active),
         ip="127.0.0.1",
         country="SANDBOX",
         region="",

@@ -1,10 +1,21 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from telethon import errors, functions
 
 from ops.sandbox.errors import usual_code
-from ops.sandbox.faults import Faults, RpcFailure
+from ops.sandbox.faults import (
+    AT_REQUEST,
+    Fault,
+    Faults,
+    HangUp,
+    Occasion,
+    Refusal,
+    RpcFailure,
+    Rule,
+    Stall,
+)
 from tests.sandbox.clients import ANNA, BORIS, connected, started
 
 
@@ -76,10 +87,40 @@ def test_the_first_rule_that_fits_strikes_and_rules_go_one_by_one() -> None:
     first = faults.fail("auth.*", "ONE", code=500, count=2)
     second = faults.fail("*", "TWO")
 
-    assert faults.strike("auth.sendCode", None) == RpcFailure(500, "ONE")
-    assert faults.strike("help.getConfig", ANNA) == RpcFailure(400, "TWO")
+    assert struck(faults, "auth.sendCode") == RpcFailure(500, "ONE")
+    assert struck(faults, "help.getConfig") == RpcFailure(400, "TWO")
     assert [(rule.id, rule.count) for rule in faults] == [(first.id, 1), (second.id, None)]
     faults.clear(first.id)
-    assert faults.strike("auth.sendCode", None) == RpcFailure(400, "TWO")
+    assert struck(faults, "auth.sendCode") == RpcFailure(400, "TWO")
     with pytest.raises(ValueError, match="a count of 1 or more"):
         faults.fail("*", "NEVER", count=0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        (lambda faults: faults.slow(0), "give more than 0 seconds"),
+        (lambda faults: faults.add(Stall(), count=1), "until it is cleared"),
+        (lambda faults: faults.add(HangUp()), "say at which methods"),
+        (lambda faults: faults.add(Refusal(), method="*"), "give no method"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(rule: Callable[[Faults], Rule], complaint: str) -> None:
+    faults = Faults()
+    with pytest.raises(ValueError, match=complaint):
+        rule(faults)
+    assert len(faults) == 0
+
+
+def test_a_rule_can_be_for_one_data_centre_and_pass_over_some_methods() -> None:
+    faults = Faults()
+    faults.fail("*", "ONE", dc_id=1, spares=("help.*",))
+
+    assert struck(faults, "auth.sendCode", dc_id=1) == RpcFailure(400, "ONE")
+    assert struck(faults, "auth.sendCode", dc_id=2) is None
+    assert struck(faults, "help.getConfig", dc_id=1) is None
+
+
+def struck(faults: Faults, method: str, dc_id: int = 2) -> Fault | None:
+    rule = faults.strike(Occasion(dc_id, None, (method,)), AT_REQUEST)
+    return rule.fault if rule else None

@@ -178,7 +178,7 @@ def test_before_login_a_member_s_method_is_refused() -> None:
 def test_a_mistake_of_the_sandbox_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         async with started() as sandbox, connected(sandbox.description, sandbox.provision(ANNA)) as client:
-            monkeypatch.setattr(sandbox.world, "accounts", None)
+            monkeypatch.setattr(sandbox.accounts[ANNA], "inbox", None)
             with pytest.raises(errors.ServerError, match="SANDBOX_INTERNAL"):
                 await client._sender.send(functions.updates.GetStateRequest())
 

@@ -16,8 +16,10 @@ def send_code(call: Call) -> tl.Tl:
     """auth.sendCode: send a code, or send the client to the number's own data centre."""
     require_app(call)
     phone = _phone(call)
-    if dc_of(phone) != call.dc_id:
-        raise RpcError(303, f"PHONE_MIGRATE_{dc_of(phone)}")
+    account = call.world.accounts.find(phone)
+    home = account.dc_id if account else dc_of(phone)
+    if home != call.dc_id:
+        raise RpcError(303, f"PHONE_MIGRATE_{home}")
     return _sent(call.world.codes.send(phone))
 
 

@@ -17,7 +17,7 @@ def export_login_token(call: Call) -> tl.Tl:
         return types.auth.LoginTokenSuccess(views.login(call.account))
     token = call.world.tokens.export(call.key, tuple(call.request.except_ids))
     if token.account is None:
-        return types.auth.LoginToken(views.moment(token.expires), token.secret)
+        return types.auth.LoginToken(views.moment(token.expires + call.world.clock.skew), token.secret)
     if token.account.dc_id != call.dc_id:
         return types.auth.LoginTokenMigrateTo(token.account.dc_id, token.secret)
     return _success(call, token.secret, token.account)
@@ -40,7 +40,7 @@ def accept_login_token(call: Call) -> tl.Tl:
 def accept(world: World, secret: bytes, account: Account) -> LoginToken:
     """Accept a token for an account, and tell the client that shows it."""
     token = world.tokens.accept(secret, account)
-    world.live.push(token.key, types.UpdateShort(types.UpdateLoginToken(), views.now()))
+    world.live.push(token.key, types.UpdateShort(types.UpdateLoginToken(), views.moment(world.clock())))
     return token
 
 

@@ -38,7 +38,7 @@ _LIMITS = {
 
 def get_config(call: Call) -> tl.Tl:
     """help.getConfig: where the data centres are."""
-    now = views.now()
+    now = views.moment(call.world.clock())
     return types.Config(
         date=now,
         expires=now + _LIFE,
