@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from actors.core.names import SessionKey
 from actors.events import ActorEvent
 from api.events import ApiEvent
+from supervisor.breaker import Circuit
+
+
+class Scope(StrEnum):
+    """What a circuit breaker watches over: Telegram's data centres, our app there, the database, a session."""
+
+    DC1 = "dc1"
+    DC2 = "dc2"
+    DC3 = "dc3"
+    DC4 = "dc4"
+    DC5 = "dc5"
+    API_ID = "api_id"
+    STORE = "store"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,43 @@ class SessionUnparked:
 
 
 @dataclass(frozen=True, slots=True)
+class LifeHeld:
+    """A session's actor ended with an error while the node's brake was on; that is not counted against it."""
+
+    key: SessionKey
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class NodeBraked:
+    """So many sessions of those running crashed within a minute that all restarts wait."""
+
+    crashed: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReleased:
+    """A minute has passed without a crash; restarts go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged:
+    """A circuit breaker opened, closed, or let its probe through."""
+
+    scope: Scope
+    circuit: Circuit
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What is measured from time to time: the fullest mailbox, and the connects that wait for their turn."""
+
+    mailbox_depth: int
+    connects_waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Orphaned:
     """An asyncio failure that nobody awaited; it ended nothing."""
 
@@ -48,6 +100,17 @@ class RowDenied:
     """PostgreSQL's row level security refused a statement of ours."""
 
 
-SupervisorEvent = LifeCrashed | SessionParked | SessionUnparked | Orphaned | RowDenied
+SupervisorEvent = (
+    LifeCrashed
+    | SessionParked
+    | SessionUnparked
+    | LifeHeld
+    | NodeBraked
+    | NodeReleased
+    | CircuitChanged
+    | Sampled
+    | Orphaned
+    | RowDenied
+)
 Event = ActorEvent | SupervisorEvent | ApiEvent
 Tell = Callable[[Event], None]

@@ -15,7 +15,8 @@ import trio
 from actors.core.names import SessionKey
 from actors.errors import Parked
 from actors.mailbox import Mailbox
-from supervisor.events import LifeCrashed, SessionParked, SessionUnparked, Tell
+from supervisor.brake import Brake
+from supervisor.events import LifeCrashed, LifeHeld, SessionParked, SessionUnparked, Tell
 from supervisor.policy import Park, Restart, RestartPolicy
 
 
@@ -25,6 +26,7 @@ class Phase(StrEnum):
     RUNNING = "running"
     BACKING_OFF = "backing_off"
     PARKED = "parked"
+    HELD = "held"
     ENDED = "ended"
 
 
@@ -50,27 +52,47 @@ async def keep_alive(
     health: Health,
     *,
     policy: RestartPolicy,
+    brake: Brake,
     tell: Tell,
 ) -> None:
-    """Run lives until one ends by itself. Never raises an Exception, so no child can end its siblings."""
+    """Run lives until one ends by itself. Never raises an Exception, so no child can end its siblings.
+
+    A crash while the node's brake is on is the node's trouble: it costs the session nothing but the wait.
+    """
     while True:
         health.enter(Phase.RUNNING)
         error = await _one_life(live)
         if error is None:
             health.enter(Phase.ENDED)
             return
-        now = trio.current_time()
-        health.crashes = [*policy.recent(health.crashes, now), now]
         health.last_error = type(_first(error)).__name__
-        match policy.verdict(health.crashes, now, random.random()):  # noqa: S311 - jitter is no secret
-            case Restart(after):
-                tell(LifeCrashed(key, error, after))
-                health.enter(Phase.BACKING_OFF, now + after)
-                await trio.sleep(after)
-            case Park(until):
-                tell(SessionParked(key, error, until - now))
-                await _rest(mailbox, health, until)
-                tell(SessionUnparked(key))
+        if brake.note_crash(key):
+            tell(LifeHeld(key, error))
+            await _hold(mailbox, health, brake, policy)
+        else:
+            await _pause(key, error, mailbox, health, policy, tell)
+
+
+async def _pause(
+    key: SessionKey,
+    error: BaseException,
+    mailbox: Mailbox,
+    health: Health,
+    policy: RestartPolicy,
+    tell: Tell,
+) -> None:
+    """Count the crash, and wait as the policy says."""
+    now = trio.current_time()
+    health.crashes = [*policy.recent(health.crashes, now), now]
+    match policy.verdict(health.crashes, now, random.random()):  # noqa: S311 - jitter is no secret
+        case Restart(after):
+            tell(LifeCrashed(key, error, after))
+            health.enter(Phase.BACKING_OFF, now + after)
+            await trio.sleep(after)
+        case Park(until):
+            tell(SessionParked(key, error, until - now))
+            await _rest(mailbox, health, until)
+            tell(SessionUnparked(key))
 
 
 async def _one_life(live: Callable[[], Awaitable[None]]) -> BaseException | None:
@@ -89,13 +111,28 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
+async def _hold(mailbox: Mailbox, health: Health, brake: Brake, policy: RestartPolicy) -> None:
+    health.enter(Phase.HELD, trio.current_time() + brake.left)
+    mailbox.refuse_all(parked(health))
+    await brake.released()
+    # Those who fell together must not come back together.
+    await trio.sleep(policy.longest_delay * random.random())  # noqa: S311 - jitter is no secret
+
+
 async def _rest(mailbox: Mailbox, health: Health, until: float) -> None:
     health.enter(Phase.PARKED, until)
     mailbox.refuse_all(parked(health))
     await trio.sleep_until(until)
 
 
+RESTING = {
+    Phase.PARKED: "the session failed too often and rests",
+    Phase.HELD: "many sessions failed at once, so none is started again for a while",
+}
+"""The phases in which a session takes no asks, and what the asker is told."""
+
+
 def parked(health: Health) -> Parked:
     """What an ask to a resting session is answered with."""
     left = max(0.0, (health.next_start or 0.0) - trio.current_time())
-    return Parked("the session failed too often and rests", retry_after=left)
+    return Parked(RESTING[health.phase], retry_after=left)

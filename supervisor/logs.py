@@ -11,7 +11,17 @@ from typing import Any
 import structlog
 
 from actors.events import Transitioned
-from supervisor.events import Event, LifeCrashed, Orphaned, RowDenied, SessionParked
+from supervisor.events import (
+    CircuitChanged,
+    Event,
+    LifeCrashed,
+    LifeHeld,
+    NodeBraked,
+    NodeReleased,
+    Orphaned,
+    RowDenied,
+    SessionParked,
+)
 
 SECRET_NAMES = re.compile(
     r"password|secret|token|code|auth_key|api_hash|phone|ticket|jwt|authorization", re.IGNORECASE
@@ -95,6 +105,14 @@ def note(event: Event) -> None:
             log.warning("session crashed", session=str(key), restart_in=round(delay, 1), exc_info=error)
         case SessionParked(key=key, error=error, seconds=seconds):
             log.error("session parked", session=str(key), rest=round(seconds), exc_info=error)
+        case LifeHeld(key=key, error=error):
+            log.warning("session crashed while restarts are held", session=str(key), exc_info=error)
+        case NodeBraked(crashed=crashed, running=running):
+            log.error("many sessions crashed at once, restarts are held", crashed=crashed, running=running)
+        case NodeReleased():
+            log.warning("a minute without a crash, restarts go on")
+        case CircuitChanged(scope=scope, circuit=circuit):
+            log.warning("circuit changed", scope=scope, circuit=circuit.name.lower())
         case Orphaned(message=message, error=error):
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
         case RowDenied():

@@ -9,9 +9,12 @@ import trio
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from actors import events as a
+from actors.core.names import SessionKey
 from actors.core.states import SessionState
 from api import events as h
+from api.events import ApiEvent
 from supervisor import events as s
+from supervisor.breaker import Circuit
 
 
 class Metrics:
@@ -73,9 +76,35 @@ class Metrics:
         self._denied = Counter(
             "rls_denied_total", "Statements of ours that row level security refused.", registry=registry
         )
+        self._circuits = Gauge(
+            "circuit_state",
+            "Breakers: 0 closed, 1 half-open, 2 open; of those of sessions, the worst.",
+            ["scope"],
+            registry=registry,
+        )
+        for scope in s.Scope:
+            self._circuits.labels(scope).set(Circuit.CLOSED)
+        self._resting: set[SessionKey] = set()
+        self._brake = Gauge(
+            "node_brake", "1 while restarts wait because many sessions crashed at once.", registry=registry
+        )
+        self._mailbox_depth = Gauge(
+            "mailbox_depth", "Commands that wait in the fullest mailbox.", registry=registry
+        )
+        self._connects_waiting = Gauge(
+            "connects_waiting", "Connects to Telegram that wait for their turn.", registry=registry
+        )
 
     def observe(self, event: s.Event) -> None:
         """Count it."""
+        if isinstance(event, a.ActorEvent):
+            self._observe_actor(event)
+        elif isinstance(event, s.SupervisorEvent):
+            self._observe_supervisor(event)
+        else:
+            self._observe_api(event)
+
+    def _observe_actor(self, event: a.ActorEvent) -> None:
         match event:
             case a.Loaded(state=state):
                 self._states.labels(state).inc()
@@ -87,17 +116,34 @@ class Metrics:
                 self._rotations.inc()
             case a.SignalIgnored(state=state, signal=signal):
                 self._ignored.labels(state, signal).inc()
-            case s.LifeCrashed(error=error):
+
+    def _observe_supervisor(self, event: s.SupervisorEvent) -> None:
+        match event:
+            case s.LifeCrashed(error=error) | s.LifeHeld(error=error):
                 self._crashes.labels(type(error).__name__).inc()
-            case s.SessionParked(error=error):
+            case s.SessionParked(key=key, error=error):
                 self._crashes.labels(type(error).__name__).inc()
-                self._parked.inc()
-            case s.SessionUnparked():
-                self._parked.dec()
+                self._resting.add(key)
+                self._count_resting()
+            case s.SessionUnparked(key=key):
+                self._resting.discard(key)
+                self._count_resting()
+            case s.NodeBraked():
+                self._brake.set(1)
+            case s.NodeReleased():
+                self._brake.set(0)
+            case s.CircuitChanged(scope=scope, circuit=circuit):
+                self._circuits.labels(scope).set(circuit)
+            case s.Sampled():
+                self._mailbox_depth.set(event.mailbox_depth)
+                self._connects_waiting.set(event.connects_waiting)
             case s.Orphaned():
                 self._orphans.inc()
             case s.RowDenied():
                 self._denied.inc()
+
+    def _observe_api(self, event: ApiEvent) -> None:
+        match event:
             case h.QrStarted(outcome=outcome):
                 self._qr_starts.labels(outcome).inc()
             case h.PasswordTried(outcome=outcome):
@@ -105,6 +151,10 @@ class Metrics:
             case h.RequestAnswered():
                 status = str(event.status)
                 self._requests.labels(event.method, event.route, status, event.code or "none").inc()
+
+    def _count_resting(self) -> None:
+        self._parked.set(len(self._resting))
+        self._circuits.labels(s.Scope.SESSION).set(Circuit.OPEN if self._resting else Circuit.CLOSED)
 
     def _moved(self, event: a.Transitioned) -> None:
         self._transitions.labels(event.before, event.after, event.reason or "none").inc()

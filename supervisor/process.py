@@ -21,16 +21,21 @@ from api.app import create_app
 from api.doors import Doors, Readiness
 from api.polls import LongPolls
 from supervisor import logs
-from supervisor.events import Event, Orphaned, RowDenied
+from supervisor.events import Event, Orphaned, RowDenied, Sampled, Scope
 from supervisor.folder import claimed
+from supervisor.gate import ConnectGate, new_breaker, new_breakers
+from supervisor.guarded_store import STORE_POLICY, GuardedStore
 from supervisor.metrics import Metrics
+from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import Sessions
 from supervisor.settings import SandboxTelegram, Settings, SettingsError
 from supervisor.tree import Child, Stage, standing
+from supervisor.view import View
 from supervisor.web import serving
 
 PING_EVERY = 5.0
+SAMPLE_EVERY = 5.0
 STORES_WITHIN = 30.0
 """Seconds that PostgreSQL and Redis may take to come up after us."""
 
@@ -51,6 +56,7 @@ class Process:
     store: PostgresStore
     tickets: RedisTickets
     sessions: Sessions
+    view: View
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -145,13 +151,36 @@ class Process:
 
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
-        lines = TelethonLines(self._telegram_app(), self._settings.sessions_base_path, self._clock)
-        surroundings = Surroundings(self.store, lines, self._clock, self._tell)
-        self.sessions = Sessions(surroundings, RestartPolicy(), self._tell)
-        async with self.sessions.open():
+        gate, store = self._connect_gate(), self._guarded_store()
+        lines = TelethonLines(self._telegram_app(), self._settings.sessions_base_path, self._clock, gate)
+        surroundings, policy = Surroundings(store, lines, self._clock, self._tell), RestartPolicy()
+        self.sessions = Sessions(surroundings, policy, self._tell, starts=self._pace())
+        breakers = {**gate.breakers, Scope.STORE: store.breaker}
+        self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
+        async with self.sessions.open(), trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_sampling, gate)
             resumed = await self.sessions.resume()
-            log.info("sessions resumed", count=resumed)
-            yield
+            log.info("sessions resume", count=resumed)
+            try:
+                yield
+            finally:
+                gate.close()
+                nursery.cancel_scope.cancel()
+
+    def _pace(self) -> Pace:
+        rate = self._settings.connects_per_second
+        return Pace(rate, burst=rate)
+
+    def _connect_gate(self) -> ConnectGate:
+        return ConnectGate(self._pace(), new_breakers(self._tell), self._clock)
+
+    def _guarded_store(self) -> GuardedStore:
+        return GuardedStore(self.store, new_breaker(Scope.STORE, self._tell, STORE_POLICY))
+
+    async def _keep_sampling(self, gate: ConnectGate) -> None:
+        while True:
+            self._tell(Sampled(self.sessions.fullest_mailbox, gate.waiting))
+            await trio.sleep(SAMPLE_EVERY)
 
     def _telegram_app(self) -> TelegramApp:
         sandbox = self._sandbox

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,12 +17,17 @@ from actors.core.states import State
 from actors.errors import Stopping
 from actors.mailbox import Mailbox
 from actors.published import Published, Snapshot
+from supervisor.brake import Brake
 from supervisor.events import Tell
-from supervisor.keep_alive import Health, Phase, keep_alive, parked
+from supervisor.keep_alive import RESTING, Health, Phase, keep_alive, parked
+from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 
 DRAIN = 15.0
 """Seconds that sessions get to finish what they have in hand when the process stops."""
+
+STARTS_PER_SECOND = 50
+"""How fast the sessions of the last run are started again, unless something else is said."""
 
 
 @dataclass(slots=True)
@@ -44,17 +50,27 @@ class Session:
 class Sessions:
     """All sessions of this process. It is the Directory that the API asks."""
 
-    def __init__(self, surroundings: Surroundings, policy: RestartPolicy, tell: Tell) -> None:
+    def __init__(
+        self, surroundings: Surroundings, policy: RestartPolicy, tell: Tell, *, starts: Pace | None = None
+    ) -> None:
+        self.brake = Brake(lambda: len(self._running), tell)
         self._surroundings = surroundings
         self._policy = policy
         self._tell = tell
         self._running: dict[SessionKey, Session] = {}
         self._nursery: trio.Nursery | None = None
+        self._starts = starts or Pace(STARTS_PER_SECOND, burst=STARTS_PER_SECOND)
+        self._resuming = trio.CancelScope()
 
     @property
     def running(self) -> Mapping[SessionKey, Session]:
         """Every session that has a child now."""
         return self._running
+
+    @property
+    def fullest_mailbox(self) -> int:
+        """How many commands wait in the mailbox where most do."""
+        return max((len(session.mailbox) for session in self._running.values()), default=0)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -65,21 +81,33 @@ class Sessions:
                 yield
             finally:
                 self._nursery = None
+                self._resuming.cancel()
                 nursery.cancel_scope.deadline = trio.current_time() + DRAIN
                 for session in self._running.values():
                     session.drain()
 
     async def resume(self) -> int:
-        """Start every session that the store says should run; how many that is."""
+        """Begin to start every session that the store says should run; how many that is.
+
+        They are started at a pace, in a random order, so that no session is always the last. One that somebody
+        asks for is started at once.
+        """
         keys = await self._surroundings.store.running()
-        for key in keys:
-            self._session(key)
+        random.shuffle(keys)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._start_at_a_pace, keys, name="resume")
         return len(keys)
+
+    async def _start_at_a_pace(self, keys: Sequence[SessionKey]) -> None:
+        with self._resuming:
+            for key in keys:
+                await self._starts.turn(background=True)
+                self._session(key)
 
     async def ask(self, key: SessionKey, command: Command, within: float) -> State:
         """Let the session's actor work on a command; see `actors.mailbox.Mailbox.ask` for what it raises."""
         session = self._session(key)
-        if session.health.phase is Phase.PARKED:
+        if session.health.phase in RESTING:
             raise parked(session.health)
         return await session.mailbox.ask(command, within)
 
@@ -119,6 +147,7 @@ class Sessions:
                     session.mailbox,
                     session.health,
                     policy=self._policy,
+                    brake=self.brake,
                     tell=self._tell,
                 )
         finally:

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     sessions_base_path: Path = Path("/app/sessions")
     qr_ticket_ttl: int = Field(default=600, ge=60, le=600)
     session_lock_ttl: int = Field(default=30, ge=10, le=300)
+    connects_per_second: int = Field(default=50, ge=1, le=1000)
     enable_session_backup: bool = False
     backup_encryption_key_path: Path | None = None
     backup_retention_days: int = Field(default=7, ge=1)

@@ -34,6 +34,8 @@ class Child:
     name: str
     open: Callable[[], AbstractAsyncContextManager[object]]
     stage: Stage = Stage.WAITING
+    up_since: float | None = None
+    """On trio's clock."""
 
     @asynccontextmanager
     async def stand(self) -> AsyncIterator[None]:
@@ -41,12 +43,12 @@ class Child:
         self.stage = Stage.STARTING
         began = trio.current_time()
         async with self.open():
-            self.stage = Stage.UP
-            log.info("child is up", child=self.name, seconds=round(trio.current_time() - began, 3))
+            self.stage, self.up_since = Stage.UP, trio.current_time()
+            log.info("child is up", child=self.name, seconds=round(self.up_since - began, 3))
             try:
                 yield
             finally:
-                self.stage = Stage.STOPPING
+                self.stage, self.up_since = Stage.STOPPING, None
                 log.info("child stops", child=self.name)
         self.stage = Stage.STOPPED
 

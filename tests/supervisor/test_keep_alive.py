@@ -13,7 +13,8 @@ from trio.testing import wait_all_tasks_blocked
 from actors.core import messages as m
 from actors.errors import Parked
 from actors.mailbox import Mailbox
-from supervisor.events import Event, LifeCrashed, SessionParked, SessionUnparked
+from supervisor.brake import Brake
+from supervisor.events import Event, LifeCrashed, SessionParked, SessionUnparked, Tell
 from supervisor.keep_alive import Health, Phase, keep_alive, parked
 from supervisor.policy import RestartPolicy
 from tests.supervisor.service import KEY
@@ -25,6 +26,11 @@ Life = Callable[[], Awaitable[None]]
 
 class Boom(Exception):
     pass
+
+
+def calm(tell: Tell) -> Brake:
+    """The brake of a node where one session alone can never set it."""
+    return Brake(lambda: 1, tell)
 
 
 @dataclass(slots=True)
@@ -39,7 +45,15 @@ class Child:
     began: float = field(default_factory=trio.current_time)
 
     async def run(self) -> None:
-        await keep_alive(KEY, self._live, self.mailbox, self.health, policy=POLICY, tell=self.told.append)
+        await keep_alive(
+            KEY,
+            self._live,
+            self.mailbox,
+            self.health,
+            policy=POLICY,
+            brake=calm(self.told.append),
+            tell=self.told.append,
+        )
 
     async def _live(self) -> None:
         self.starts.append(trio.current_time() - self.began)
@@ -111,7 +125,9 @@ async def test_the_jitter_spreads_the_starts() -> None:
     for _ in range(20):
         told: list[Event] = []
         live = first_crash(1, end)
-        await keep_alive(KEY, live, Mailbox(), Health(), policy=RestartPolicy(), tell=told.append)
+        await keep_alive(
+            KEY, live, Mailbox(), Health(), policy=RestartPolicy(), brake=calm(told.append), tell=told.append
+        )
         assert isinstance(told[0], LifeCrashed)
         delays.add(told[0].delay)
 

@@ -23,9 +23,11 @@ from actors.core import messages as m
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
+from actors.ports import Gate
 
 GOODBYE = 5.0
-CONNECTS_AT_ONCE = 50
+FIRST_DC = 2
+"""Where Telethon begins with a new key, unless the app has a home."""
 
 Classify = Callable[[BaseException, float], m.Signal | None]
 
@@ -33,19 +35,19 @@ Classify = Callable[[BaseException, float], m.Signal | None]
 class TelethonLines:
     """Opens lines: the OpenTelegram port for one app at Telegram and one folder of session files."""
 
-    def __init__(self, app: TelegramApp, base: Path, clock: Clock) -> None:
+    def __init__(self, app: TelegramApp, base: Path, clock: Clock, gate: Gate) -> None:
         prepare_telethon(app)
         self._app = app
         self._files = SessionFiles(base)
         self._clock = clock
-        self._connecting = trio.CapacityLimiter(CONNECTS_AT_ONCE)
+        self._gate = gate
 
     @asynccontextmanager
     async def __call__(
         self, key: SessionKey, tell: Callable[[m.Signal], None]
     ) -> AsyncIterator[TelethonLine]:
         """The line of this session. Signals that come by themselves go to `tell`."""
-        line = TelethonLine(key, tell, self._app, self._files, self._clock, self._connecting)
+        line = TelethonLine(key, tell, self._app, self._files, self._clock, self._gate)
         try:
             yield line
         finally:
@@ -63,14 +65,14 @@ class TelethonLine:
         app: TelegramApp,
         files: SessionFiles,
         clock: Clock,
-        connecting: trio.CapacityLimiter,
+        gate: Gate,
     ) -> None:
         self._key = key
         self._tell = tell
         self._app = app
         self._files = files
         self._clock = clock
-        self._connecting = connecting
+        self._gate = gate
         self._client: TelegramClient | None = None
         self._login: LiveSession | None = (
             None  # the key of a login under way; None when the client is the session's
@@ -88,12 +90,12 @@ class TelethonLine:
         The token of a migration belongs to this connection's key, so the same client goes over
         (core.telegram.org/api/qr-login).
         """
-        return await self._try(self._export_token, login_signal, connects=True)
+        return await self._try(self._export_token, login_signal, dc=self._login_dc)
 
     async def send_code(self, phone: Secret) -> m.Signal:
         """See the port."""
         self._phone = phone
-        return await self._try(self._send_code, login_signal, connects=True)
+        return await self._try(self._send_code, login_signal, dc=self._login_dc)
 
     async def send_code_again(self) -> m.Signal:
         """See the port."""
@@ -109,7 +111,7 @@ class TelethonLine:
 
     async def import_bot(self, token: Secret) -> m.Signal:
         """See the port."""
-        return await self._try(lambda: self._import_bot(token), login_signal, connects=True)
+        return await self._try(lambda: self._import_bot(token), login_signal, dc=self._login_dc)
 
     async def adopt(self, account_id: int) -> m.Signal:
         """See the port. The key is on disk before its connection is closed, so it cannot get lost between."""
@@ -233,13 +235,15 @@ class TelethonLine:
         session = await self._session()
         if session is None:
             return m.CredentialMissing()
-        return await self._try(lambda: self._validate(session), session_signal, connects=True)
+        return await self._try(
+            lambda: self._validate(session), session_signal, dc=lambda: session.dc_id, background=True
+        )
 
     async def log_out(self) -> m.Signal:
         """See the port. A key that Telegram no longer knows is logged out already."""
         session = await self._session()
         if session is not None:
-            signal = await self._try(lambda: self._log_out(session), session_signal, connects=True)
+            signal = await self._try(lambda: self._log_out(session), session_signal, dc=lambda: session.dc_id)
             if not isinstance(signal, m.LoggedOut | m.CredentialLost):
                 return signal
         await self.disconnect()
@@ -286,19 +290,36 @@ class TelethonLine:
     # -- the connection
 
     async def _try(
-        self, call: Callable[[], Awaitable[m.Signal]], classify: Classify, *, connects: bool = False
+        self,
+        call: Callable[[], Awaitable[m.Signal]],
+        classify: Classify,
+        *,
+        dc: Callable[[], int] | None = None,
+        background: bool = False,
     ) -> m.Signal:
-        """Make a call over the bridge, and turn a known failure into the signal that it is."""
+        """Make a call over the bridge; one that opens a connection, to `dc`, passes the gate first."""
+
+        async def attempt() -> m.Signal:
+            return await self._call(call, classify)
+
+        if dc is None or (self._client is not None and self._client.is_connected()):
+            return await attempt()
+        return await self._gate.through(self._key, attempt, dc=dc, background=background)
+
+    async def _call(self, call: Callable[[], Awaitable[m.Signal]], classify: Classify) -> m.Signal:
+        """Turn a known failure into the signal that it is."""
         try:
-            if connects and (self._client is None or not self._client.is_connected()):
-                async with self._connecting:
-                    return await in_asyncio(call)
             return await in_asyncio(call)
         except Exception as error:
             signal = classify(error, self._clock.now())
             if signal is None:
                 raise
             return signal
+
+    def _login_dc(self) -> int:
+        """Where the login's key is at home now; a new key begins where the app says."""
+        home = FIRST_DC if self._app.home is None else self._app.home.id
+        return (self._login.dc_id or home) if self._login is not None else home
 
     async def _connected(self, session: LiveSession) -> TelegramClient:
         """The client on this session, connected. A client that lost its connection is never used again."""
