@@ -16,11 +16,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SHORTEST_SECRET = 32
+OUR_SECRETS = ("supabase_service_role_key", "miniapp_hmac_secret")
 REAL_TELEGRAM = ("telegram_api_id_master", "telegram_api_hash_master")
 PLACEHOLDERS = ("your-", "changeme", "change-me", "secret-here", "example")
 
@@ -97,21 +97,27 @@ class Settings(BaseSettings):
     # Below all that its check compares it with: fields are checked in this order.
     telegram_sandbox: Path | None = Field(default=None, validate_default=True)
 
-    @field_validator("supabase_service_role_key", "miniapp_hmac_secret")
+    @field_validator("supabase_anon_key", "telegram_api_hash_master", *OUR_SECRETS)
     @classmethod
-    def _is_strong(cls, secret: SecretStr) -> SecretStr:
-        text = secret.get_secret_value()
-        if any(word in text.lower() for word in PLACEHOLDERS):
-            raise ValueError("is a placeholder; make one with: openssl rand -hex 32")
-        if len(text.encode()) < SHORTEST_SECRET:
+    def _is_no_placeholder(cls, secret: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        text = "" if secret is None else secret.get_secret_value().lower()
+        if any(word in text for word in PLACEHOLDERS):
+            raise ValueError(f"is a placeholder{_HINTS[str(field.field_name).upper()]}")
+        return secret
+
+    @field_validator(*OUR_SECRETS)
+    @classmethod
+    def _is_long(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value().encode()) < SHORTEST_SECRET:
             raise ValueError(f"is shorter than {SHORTEST_SECRET} bytes; make one with: openssl rand -hex 32")
         return secret
 
-    @model_validator(mode="after")
-    def _secrets_differ(self) -> Self:
-        if self.supabase_service_role_key == self.miniapp_hmac_secret:
+    @field_validator("miniapp_hmac_secret")
+    @classmethod
+    def _secrets_differ(cls, secret: SecretStr, others: ValidationInfo) -> SecretStr:
+        if secret == others.data.get("supabase_service_role_key"):
             raise ValueError("SUPABASE_SERVICE_ROLE_KEY and MINIAPP_HMAC_SECRET must differ")
-        return self
+        return secret
 
     @field_validator("telegram_sandbox")
     @classmethod
@@ -167,6 +173,8 @@ def _line(location: tuple[int | str, ...], message: str) -> str:
 _HINTS = {
     "DATABASE_URL": "; give PostgreSQL's URL, or let ops/start bring its own server",
     "REDIS_URL": "; give the URL of Redis or Valkey, or let ops/start bring its own server",
+    "SUPABASE_ANON_KEY": "; Supabase shows it under API settings",
     "SUPABASE_SERVICE_ROLE_KEY": "; Supabase shows it under API settings, elsewhere: openssl rand -hex 32",
     "MINIAPP_HMAC_SECRET": "; make one with: openssl rand -hex 32",
+    "TELEGRAM_API_HASH_MASTER": "; get yours at https://my.telegram.org (API development tools)",
 }
