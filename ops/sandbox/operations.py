@@ -6,7 +6,7 @@ from telethon.crypto import AuthKey as TelethonKey
 from telethon.sessions import StringSession
 from telethon.tl import types
 
-from ops.sandbox.accounts import Account, digits
+from ops.sandbox.accounts import Account
 from ops.sandbox.description import token_of
 from ops.sandbox.diffie_hellman import SIZE
 from ops.sandbox.faults import Rule
@@ -55,7 +55,8 @@ def hang_up(
     world: World, *, phone: str | None = None, dc_id: int | None = None, by_reset: bool = False
 ) -> int:
     """End the connections of an account, of a data centre, or all; how many that were."""
-    lines = [line for line in world.live.lines() if _is_meant(world, line, phone, dc_id)]
+    number = world.accounts[phone].phone if phone else None
+    lines = [line for line in world.live.lines() if _is_meant(world, line, number, dc_id)]
     for line in lines:
         line.hang_up(by_reset=by_reset)
     return len(lines)
@@ -105,8 +106,7 @@ def _anybody_but(world: World, account: Account) -> Account:
 def _is_meant(world: World, line: Line, phone: str | None, dc_id: int | None) -> bool:
     if dc_id not in (None, line.dc_id):
         return False
-    number = digits(phone) if phone else None
-    return number is None or number in {world.phone_of(key) for key in world.live.keys_on(line)}
+    return phone is None or phone in {world.phone_of(key) for key in world.live.keys_on(line)}
 
 
 def _make_ask(world: World, account: Account) -> None:

@@ -1,18 +1,13 @@
 """The pretend phone: a second Telethon client, logged in as an account, that scans login codes."""
 
 import asyncio
-import http.client
-import json
-from typing import Any
-from urllib.parse import urlsplit
 
 from telethon import TelegramClient
 from telethon.sessions import StringSession
 from telethon.tl.functions.auth import AcceptLoginTokenRequest
 
 from ops.sandbox.description import SandboxDescription, token_of
-
-_PATIENCE = 10
+from ops.sandbox.remote import ask
 
 
 async def scan(description: SandboxDescription, account_phone: str, url: str) -> None:
@@ -39,14 +34,4 @@ async def scan(description: SandboxDescription, account_phone: str, url: str) ->
 
 
 def _provision(description: SandboxDescription, phone: str) -> str:
-    connection = http.client.HTTPConnection(urlsplit(description.control_url).netloc, timeout=_PATIENCE)
-    try:
-        headers = {"Authorization": f"Bearer {description.control_key}"}
-        connection.request("POST", "/provision", json.dumps({"phone": phone}), headers)
-        response = connection.getresponse()
-        reply: dict[str, Any] = json.load(response)
-    finally:
-        connection.close()
-    if "session" not in reply:
-        raise LookupError(reply["error"])
-    return str(reply["session"])
+    return str(ask(description, "POST", "/provision", {"phone": phone})["session"])

@@ -19,6 +19,7 @@ def test_an_old_session_still_works_after_a_restart(tmp_path: Path) -> None:
         async with started(Sandbox(tmp_path)) as sandbox:
             before = sandbox.description
             dora = sandbox.accounts.add("Dora", phone="9996620042", password="swordfish")
+            sandbox.message(dora.phone, "kept")
             provisioned = sandbox.provision(dora.phone)
             async with connected(before) as client:
                 await log_in_by_qr(client, lambda url: sandbox.accept(url, CLARA))
