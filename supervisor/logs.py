@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 from collections.abc import MutableMapping
@@ -31,6 +32,7 @@ SECRET_SHAPES = re.compile(
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
     r"|\b\d{6,}:[\w-]{30,}"  # a bot token
     r"|\+\d{7,15}\b"  # a phone number
+    r"|\b1[\w-]{350,}={0,2}"  # a Telethon session string
 )
 STARS = "***"
 
@@ -38,11 +40,31 @@ STARS = "***"
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace what is named like a secret, and what has the shape of one, wherever it stands."""
     for name, value in event.items():
-        if name != "event" and SECRET_NAMES.search(name):
-            event[name] = STARS
-        elif isinstance(value, str):
-            event[name] = SECRET_SHAPES.sub(STARS, value)
+        event[name] = _redacted(name, value)
     return event
+
+
+def _redacted(name: str, value: object) -> object:
+    """The value as it may be written under this name: plain JSON without secrets."""
+    if SECRET_NAMES.search(name):
+        return STARS
+    match value:
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case dict():
+            return {_without_shapes(str(key)): _redacted(str(key), inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted("", inner) for inner in value]
+        case str():
+            return _without_shapes(value)
+        case _:
+            return _without_shapes(repr(value))
+
+
+def _without_shapes(text: str) -> str:
+    return SECRET_SHAPES.sub(STARS, text)
 
 
 def configure(level: str, style: str, *, sandbox: bool) -> None:

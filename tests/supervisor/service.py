@@ -17,6 +17,8 @@ from actors.mailbox import Mailbox
 from actors.ports import Saved, Transition
 from actors.published import Published
 from supervisor.events import Event
+from supervisor.policy import RestartPolicy
+from supervisor.sessions import Sessions
 from tests.fakes import FakeAccount, FakeSession, FakeStore, FakeTelegram
 
 KEY = SessionKey("tenant", "app")
@@ -59,6 +61,10 @@ class Service:
 
     def start_qr(self, login_id: str = "login-1") -> m.StartQr:
         return m.StartQr(login_id, self.clock.now() + TICKET_LIFE)
+
+    def sessions(self) -> Sessions:
+        """A directory of actors, whose restarts come exactly when they are due."""
+        return Sessions(self.surroundings, RestartPolicy(jitter=0.0), self.told.append)
 
     def transitions(self) -> list[tuple[str, str]]:
         """Every line of the journal as its message and where it led."""

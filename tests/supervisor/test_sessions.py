@@ -1,0 +1,367 @@
+"""The directory of sessions: one actor a session, started when it is needed, stopped in time."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors.core import messages as m
+from actors.core.names import SessionKey
+from actors.core.states import Absent, Authorized, PendingQr, State, Substate
+from actors.errors import Crashed, Parked, Stopping, StoreUnavailable
+from actors.events import Left, Loaded
+from supervisor.keep_alive import Phase
+from supervisor.sessions import DRAIN, Sessions
+from tests.fakes import Stall
+from tests.supervisor.service import KEY, PATIENCE, Service
+
+NEIGHBOUR = SessionKey("tenant", "neighbour")
+
+
+class Boom(Exception):
+    pass
+
+
+@pytest.fixture
+async def service() -> Service:
+    return Service()
+
+
+async def log_in(service: Service, sessions: Sessions, key: SessionKey = KEY) -> None:
+    await sessions.ask(key, service.start_qr(), PATIENCE)
+    service.telegram[key].accept()
+    await wait_all_tasks_blocked()
+
+
+async def crash_until(service: Service, sessions: Sessions, phase: Phase) -> None:
+    """Let the session crash on every start from now on, and go on until it is in this phase."""
+    service.telegram[KEY].answer(*[Boom()] * 100, to="connect")
+    service.telegram[KEY].drop_connection()
+    while sessions.running[KEY].health.phase is not phase:
+        await trio.sleep(0.5)
+
+
+# -- on demand
+
+
+async def test_nothing_runs_before_it_is_needed(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await wait_all_tasks_blocked()
+        assert sessions.running == {}
+
+        await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        assert set(sessions.running) == {KEY}
+    assert sessions.running == {}
+
+
+async def test_a_crowd_of_first_askers_gets_one_actor(service: Service) -> None:
+    sessions = service.sessions()
+    states: list[State] = []
+
+    async def ask() -> None:
+        states.append(await sessions.ask(KEY, service.start_qr(), PATIENCE))
+
+    async with sessions.open(), trio.open_nursery() as crowd:
+        for _ in range(50):
+            crowd.start_soon(ask)
+
+    assert len(states) == 50
+    assert len({id(state) for state in states}) == 1
+    assert service.told.count(Loaded(KEY, Absent.name)) == 1
+    assert service.telegram[KEY].calls == ["export_token"]
+
+
+async def test_sessions_do_not_wait_for_each_other(service: Service) -> None:
+    sessions = service.sessions()
+    service.telegram[KEY].answer(Stall(), to="export_token")
+    async with sessions.open(), trio.open_nursery() as nursery:
+        nursery.start_soon(sessions.ask, KEY, service.start_qr(), PATIENCE)
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+
+        await sessions.ask(NEIGHBOUR, service.start_qr(), PATIENCE)
+        assert trio.current_time() == began
+
+
+async def test_the_sessions_that_should_run_are_resumed(service: Service) -> None:
+    first = service.sessions()
+    async with first.open():
+        await log_in(service, first)
+        await first.ask(NEIGHBOUR, service.start_qr("login-2"), PATIENCE)
+        await first.ask(NEIGHBOUR, m.CancelLogin("login-2"), PATIENCE)
+
+    second = service.sessions()
+    async with second.open():
+        assert await second.resume() == 1
+        await wait_all_tasks_blocked()
+
+        assert set(second.running) == {KEY}
+        state = (await second.look(KEY)).state
+        assert isinstance(state, Authorized)
+        assert state.substate is Substate.ONLINE
+    assert service.telegram[KEY].most_connections == 1
+
+
+# -- looking
+
+
+async def test_a_look_disturbs_nobody(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        snapshot = await sessions.look(KEY)
+
+        assert (snapshot.state, snapshot.version, snapshot.sequence) == (Absent(), 0, 0)
+        assert sessions.running == {}
+
+
+async def test_a_look_at_a_session_that_does_not_run_reads_the_database(service: Service) -> None:
+    first = service.sessions()
+    async with first.open():
+        await log_in(service, first)
+        live = await first.look(KEY)
+
+    saved = await service.sessions().look(KEY)
+
+    assert isinstance(saved.state, Authorized)
+    assert (saved.version, saved.since) == (live.version, live.since)
+    assert live.sequence > saved.sequence == 0
+
+
+async def test_a_look_at_a_session_that_runs_needs_no_database(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        service.store.down = True
+
+        assert isinstance((await sessions.look(KEY)).state, Authorized)
+        with pytest.raises(StoreUnavailable):
+            await sessions.look(NEIGHBOUR)
+
+
+async def test_a_change_is_seen_as_soon_as_it_is_there(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        shown = await sessions.look(KEY)
+        began = trio.current_time()
+
+        rotated = await sessions.wait_change(KEY, shown.sequence, within=60)
+
+        assert trio.current_time() - began == pytest.approx(27)
+        assert rotated.sequence == shown.sequence + 1
+
+
+async def test_without_a_change_the_present_is_shown_in_the_end(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        shown = await sessions.look(KEY)
+        began = trio.current_time()
+
+        assert await sessions.wait_change(KEY, shown.sequence, within=25) == shown
+        assert trio.current_time() - began == 25
+
+
+# -- crashes
+
+
+async def test_a_crash_of_one_session_is_nothing_to_its_neighbour(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        await log_in(service, sessions, NEIGHBOUR)
+        calls = list(service.telegram[NEIGHBOUR].calls)
+
+        await crash_until(service, sessions, Phase.PARKED)
+
+        assert sessions.running[NEIGHBOUR].health.phase is Phase.RUNNING
+        assert sessions.running[NEIGHBOUR].health.crashes == []
+        assert service.telegram[NEIGHBOUR].calls == calls
+
+
+async def test_who_asks_during_a_backoff_is_answered_by_the_next_life(service: Service) -> None:
+    sessions = service.sessions()
+    service.telegram[KEY].answer(Boom(), to="export_token")
+    async with sessions.open():
+        with pytest.raises(Crashed):
+            await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        began = trio.current_time()
+
+        state = await sessions.ask(KEY, service.start_qr("login-2"), PATIENCE)
+
+        assert trio.current_time() - began == 2
+        assert isinstance(state, PendingQr)
+        assert state.login.login_id == "login-1"
+
+
+async def test_a_parked_session_refuses_at_once_and_says_when_to_come_back(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        await crash_until(service, sessions, Phase.PARKED)
+        began = trio.current_time()
+
+        with pytest.raises(Parked) as refused:
+            await sessions.ask(KEY, m.Validate(), PATIENCE)
+
+        assert trio.current_time() == began
+        assert refused.value.retry_after is not None
+        assert 295 < refused.value.retry_after <= 300
+
+
+async def test_a_parked_session_can_still_be_looked_at(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        await crash_until(service, sessions, Phase.PARKED)
+
+        assert isinstance((await sessions.look(KEY)).state, Authorized)
+
+
+async def test_a_parked_session_recovers_by_itself(service: Service) -> None:
+    sessions = service.sessions()
+    service.telegram[KEY].answer(*[Boom()] * 6, to="connect")
+    async with sessions.open():
+        await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        service.telegram[KEY].accept()
+        await trio.sleep(70)
+        assert sessions.running[KEY].health.phase is Phase.PARKED
+        await trio.sleep(300)
+
+        assert sessions.running[KEY].health.phase is Phase.RUNNING
+        assert isinstance(await sessions.ask(KEY, m.Validate(), PATIENCE), Authorized)
+
+
+# -- stopping
+
+
+async def test_idle_sessions_stop_at_once(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        await sessions.ask(NEIGHBOUR, service.start_qr(), PATIENCE)
+        began = trio.current_time()
+
+    assert trio.current_time() == began
+    assert service.telegram[KEY].connections == service.telegram[NEIGHBOUR].connections == 0
+    assert {event.key for event in service.told if isinstance(event, Left)} == {KEY, NEIGHBOUR}
+
+
+@pytest.mark.parametrize("phase", [Phase.BACKING_OFF, Phase.PARKED])
+async def test_a_session_between_two_lives_does_not_delay_the_stop(service: Service, phase: Phase) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        await crash_until(service, sessions, phase)
+        began = trio.current_time()
+
+    assert trio.current_time() == began
+    assert sessions.running == {}
+
+
+async def test_what_is_in_hand_is_finished_and_the_rest_refused(
+    service: Service, nursery: trio.Nursery
+) -> None:
+    sessions = service.sessions()
+    answers: dict[m.Command, type[State | Exception]] = {}
+    start, cancel = service.start_qr(), m.CancelLogin("login-1")
+
+    async def ask(command: m.Command) -> None:
+        try:
+            answers[command] = type(await sessions.ask(KEY, command, PATIENCE))
+        except Stopping:
+            answers[command] = Stopping
+
+    async def release_after(seconds: float) -> None:
+        await trio.sleep(seconds)
+        service.store.release()
+
+    async with sessions.open():
+        service.store.hold()
+        nursery.start_soon(ask, start)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(ask, cancel)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(release_after, 5)
+        began = trio.current_time()
+    await wait_all_tasks_blocked()
+
+    assert trio.current_time() - began == 5
+    assert answers == {start: PendingQr, cancel: Stopping}
+
+
+async def test_a_session_that_does_not_finish_is_cut_off_in_time(
+    service: Service, nursery: trio.Nursery
+) -> None:
+    sessions = service.sessions()
+    service.telegram[KEY].answer(Stall(), to="export_token")
+    refused: list[Stopping] = []
+
+    async def ask() -> None:
+        with pytest.raises(Stopping) as stopping:
+            await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        refused.append(stopping.value)
+
+    async with sessions.open():
+        await sessions.ask(NEIGHBOUR, service.start_qr(), PATIENCE)
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+    await wait_all_tasks_blocked()
+
+    assert trio.current_time() - began == DRAIN == 15
+    assert len(refused) == 1
+    assert service.telegram[KEY].connections == 0
+
+
+async def test_an_outage_of_the_database_does_not_hold_the_stop_up_for_longer(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        service.store.down = True
+        service.telegram[KEY].accept()
+        await trio.sleep(100)
+        began = trio.current_time()
+
+    assert trio.current_time() - began <= DRAIN
+
+
+async def test_a_stopped_directory_takes_no_more_asks(service: Service) -> None:
+    sessions = service.sessions()
+    with pytest.raises(Stopping):
+        await sessions.ask(KEY, service.start_qr(), PATIENCE)
+
+    async with sessions.open():
+        await sessions.ask(KEY, service.start_qr(), PATIENCE)
+
+    with pytest.raises(Stopping) as refused:
+        await sessions.ask(KEY, m.CancelLogin("login-1"), PATIENCE)
+    assert refused.value.retry_after == 5
+
+
+async def test_what_goes_wrong_in_the_block_ends_the_sessions_and_is_not_hidden(service: Service) -> None:
+    sessions = service.sessions()
+    service.telegram[KEY].answer(Stall(), to="connect")
+    began = trio.current_time()
+
+    with pytest.RaisesGroup(Boom):
+        async with sessions.open():
+            await log_in(service, sessions)
+            raise Boom
+
+    assert trio.current_time() == began
+    assert sessions.running == {}
+    assert service.telegram[KEY].connections == 0
+
+
+async def test_a_session_stopped_and_started_again_is_the_same_session(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+    async with sessions.open():
+        state = await sessions.ask(KEY, m.Validate(), PATIENCE)
+
+    assert isinstance(state, Authorized)
+    assert service.telegram[KEY].most_connections == 1
