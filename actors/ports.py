@@ -161,6 +161,33 @@ class Tickets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What is kept of a request that must not be carried out twice. `answer` is None while it is in work."""
+
+    fingerprint: str
+    answer: str | None
+
+
+class Answers(Protocol):
+    """Remembers for a while what was answered to a request, by a name that whoever asks gave it.
+
+    Every method may raise StoreUnavailable.
+    """
+
+    async def claim(self, name: str, fingerprint: str, ttl: float) -> Answered | None:
+        """Take this name for `ttl` seconds; what is kept under it, if somebody else has taken it."""
+        ...
+
+    async def keep(self, name: str, answered: Answered, ttl: float) -> None:
+        """Keep the answer under a name that was claimed, for `ttl` seconds from now."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Give the name free."""
+        ...
+
+
 class Directory(Protocol):
     """Where anybody finds a session, whichever process runs it."""
 

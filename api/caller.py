@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from quart import request
 
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
-from api.doors import Doors
+from api.doors import Doors, doors
 from api.errors import SessionExpired, TenantMismatch, Unauthenticated
 from api.tickets import derive_key
 
@@ -51,16 +52,21 @@ Recogniser = Callable[[Credential, Doors], Caller | None]
 """Answers None to a credential of another kind; raises Unauthenticated or SessionExpired for a bad one."""
 
 
-def identify(authorization: str | None, doors: Doors) -> Caller:
+def identify(authorization: str | None, here: Doors) -> Caller:
     """The caller behind an Authorization header. Raises Unauthenticated or SessionExpired."""
     scheme, _, value = (authorization or "").partition(" ")
     credential = Credential(scheme.lower(), Secret(value.strip()))
     if credential.value.reveal():
         for recognise in RECOGNISERS:
-            caller = recognise(credential, doors)
+            caller = recognise(credential, here)
             if caller is not None:
                 return caller
     raise Unauthenticated
+
+
+def present_caller() -> Caller:
+    """The caller of the present request. Raises what `identify` does."""
+    return identify(request.headers.get("Authorization"), doors())
 
 
 def short_session(key: Secret, tenant_id: str, ttl: float, now: float) -> Secret:
@@ -70,19 +76,19 @@ def short_session(key: Secret, tenant_id: str, ttl: float, now: float) -> Secret
     return Secret(jwt.encode(claims, _signing_key(key), algorithm="HS256"))
 
 
-def _service(credential: Credential, doors: Doors) -> Caller | None:
-    ours = doors.service_key.reveal().encode()
+def _service(credential: Credential, here: Doors) -> Caller | None:
+    ours = here.service_key.reveal().encode()
     theirs = credential.value.reveal().encode()
     if credential.scheme == "bearer" and hmac.compare_digest(theirs, ours):
         return Caller(None)
     return None
 
 
-def _tenant(credential: Credential, doors: Doors) -> Caller | None:
+def _tenant(credential: Credential, here: Doors) -> Caller | None:
     if credential.scheme != "bearer":
         return None
-    claims = _verified(credential.value, doors.token_key)
-    expires_at, now = claims["exp"], doors.clock.now()
+    claims = _verified(credential.value, here.token_key)
+    expires_at, now = claims["exp"], here.clock.now()
     if type(expires_at) is not int or expires_at > now + LONGEST_SESSION + CLOCK_SKEW:
         raise Unauthenticated
     if expires_at <= now:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from quart import current_app
 
 from actors.clock import Clock
 from actors.core.secret import Secret
-from actors.ports import Directory, Tickets
+from actors.ports import Answers, Directory, Tickets
+from api.errors import FeatureDisabled
 from api.events import Tell
 from api.pictures import Pictures
 from api.polls import LongPolls
@@ -36,6 +37,7 @@ class Doors:
 
     directory: Directory
     tickets: Tickets
+    answers: Answers
     clock: Clock
     service_key: Secret
     token_key: Secret
@@ -44,6 +46,7 @@ class Doors:
     ready: Callable[[], Readiness]
     tell: Tell
     qr_ticket_ttl: float = 600.0
+    tree: Callable[[], Mapping[str, Any]] = dict
     polls: LongPolls = field(default_factory=LongPolls)
     pictures: Pictures = field(default_factory=Pictures)
 
@@ -51,6 +54,12 @@ class Doors:
     def environment(self) -> Environment:
         """Which Telegram this is; every answer and page says so."""
         return "sandbox" if self.sandbox else "production"
+
+
+async def require_feature() -> None:
+    """Let nobody in while the feature is off."""
+    if not doors().feature_enabled:
+        raise FeatureDisabled
 
 
 def doors() -> Doors:

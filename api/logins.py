@@ -1,31 +1,22 @@
-"""The login by QR as its page sees it: start, follow, password, cancel. Trio code; handlers cross over once."""
+"""Logins as their pages see them: start, follow, hand in, cancel. Trio code; handlers cross over once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from actors.core.messages import CancelLogin, StartQr, SubmitPassword
+from actors.core.messages import CancelLogin, ResendCode, Start, StartQr, SubmitCode, SubmitPassword
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import Reason, State, account_of, login_of
-from actors.core.steps import Complete, EnterCode, EnterPassword, Failed, ShowQr, Step, step_for
+from actors.core.steps import AwaitBot, Complete, EnterCode, EnterPassword, Failed, ShowQr, Step, step_for
 from actors.core.transitions import MustWait, Refused
 from actors.errors import NoAnswer
 from actors.ports import Ticket
 from actors.published import Snapshot
 from api.caller import Caller
 from api.doors import Doors
-from api.errors import (
-    AlreadyAuthorized,
-    Declined,
-    FloodWait,
-    LoginEnded,
-    PasswordInvalid,
-    TicketUnknown,
-    UpstreamUnavailable,
-)
+from api.errors import AlreadyAuthorized, TicketUnknown, UpstreamUnavailable
 from api.events import PasswordTried, PasswordTry, QrStart, QrStarted
 from api.tickets import looks_like_a_ticket, ticket_for
 
@@ -36,50 +27,70 @@ TRY_AGAIN = 5.0
 READABLE = 3600.0
 """Seconds for which the page of a login that is over can still read how it went."""
 
+HandIn = SubmitCode | ResendCode | SubmitPassword
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A login that shows its QR, or is already past that."""
+    """A login that was started, or was live already, and the ticket that opens it."""
 
     key: SessionKey
     ticket: Secret
     state: State
-    step: ShowQr | EnterCode | EnterPassword
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
     """Where the login of a ticket stands."""
 
+    key: SessionKey
     snapshot: Snapshot
     step: Step
 
 
-async def start_qr(doors: Doors, key: SessionKey) -> Started:
-    """Start a login by QR, or find the one that is live, and wait for its QR.
+def new_login(doors: Doors) -> tuple[str, float]:
+    """The id of a new login, and when it ends unless it has got further by then."""
+    return uuid4().hex, doors.clock.now() + doors.qr_ticket_ttl
 
-    Raises AlreadyAuthorized, FloodWait, UpstreamUnavailable, LoginEnded and the errors of `actors.errors`.
-    """
+
+async def start_qr(doors: Doors, key: SessionKey, expected_account_id: int | None = None) -> Started:
+    """Start a login by QR, or find the one that is live, and wait for its QR. Raises what `start` does."""
     try:
-        started = await _start_qr(doors, key)
-    except Exception as error:
-        doors.tell(QrStarted(_START_OUTCOMES.get(type(error), QrStart.UNANSWERED)))
+        started = await start(doors, key, StartQr(*new_login(doors), expected_account_id))
+    except AlreadyAuthorized:
+        doors.tell(QrStarted(QrStart.ALREADY_AUTHORIZED))
         raise
-    doors.tell(QrStarted(QrStart.SHOWN))
+    except UpstreamUnavailable:
+        doors.tell(QrStarted(QrStart.UPSTREAM_UNAVAILABLE))
+        raise
+    except Exception:
+        doors.tell(QrStarted(QrStart.UNANSWERED))
+        raise
+    doors.tell(QrStarted(_qr_outcome(started.step)))
     return started
 
 
-_START_OUTCOMES: Mapping[type[Exception], QrStart] = {
-    AlreadyAuthorized: QrStart.ALREADY_AUTHORIZED,
-    FloodWait: QrStart.FLOOD_WAIT,
-    UpstreamUnavailable: QrStart.UPSTREAM_UNAVAILABLE,
-    LoginEnded: QrStart.ENDED,
-}
+def _qr_outcome(step: Step) -> QrStart:
+    match step:
+        case ShowQr(token=None, reason=Reason.FLOOD_WAIT):
+            return QrStart.FLOOD_WAIT
+        case ShowQr(token=None):
+            return QrStart.UPSTREAM_UNAVAILABLE
+        case ShowQr() | EnterCode() | AwaitBot() | EnterPassword():
+            return QrStart.SHOWN
+        case Complete():
+            return QrStart.ALREADY_AUTHORIZED
+        case Failed():
+            return QrStart.ENDED
 
 
-async def _start_qr(doors: Doors, key: SessionKey) -> Started:
+async def start(doors: Doors, key: SessionKey, command: Start) -> Started:
+    """Start a login, or find the one that is live, and wait for its first step.
+
+    Raises AlreadyAuthorized, UpstreamUnavailable and the errors of `actors.errors`.
+    """
     until = doors.clock.now() + PATIENCE
-    command = StartQr(uuid4().hex, doors.clock.now() + doors.qr_ticket_ttl)
     try:
         state = await doors.directory.ask(key, command, PATIENCE)
     except NoAnswer:
@@ -88,18 +99,8 @@ async def _start_qr(doors: Doors, key: SessionKey) -> Started:
         raise AlreadyAuthorized(telegram_user_id=account_of(refused.state)) from None
     opens = Ticket(key, login_of(state) or command.login_id)
     state = await _past_fetching(doors, opens, state, until - doors.clock.now())
-    match step_for(state, opens.login_id):
-        case ShowQr(token=None, retry_at=retry_at, reason=Reason.FLOOD_WAIT) if retry_at is not None:
-            raise FloodWait(retry_after=retry_at - doors.clock.now())
-        case ShowQr(token=None):
-            raise UpstreamUnavailable(retry_after=TRY_AGAIN)
-        case Complete(account_id):
-            raise AlreadyAuthorized(telegram_user_id=account_id)
-        case Failed(reason):
-            raise LoginEnded(reason=reason)
-        case (ShowQr() | EnterCode() | EnterPassword()) as step:
-            ticket = await _remember(doors, opens, step.expires_at)
-            return Started(key, ticket, state, step)
+    step = step_for(state, opens.login_id)
+    return Started(key, await _remember(doors, opens, step), state, step)
 
 
 async def _past_fetching(doors: Doors, opens: Ticket, state: State, within: float) -> State:
@@ -117,13 +118,15 @@ def _fetches(step: Step) -> bool:
     return isinstance(step, ShowQr) and step.token is None and step.reason is not Reason.FLOOD_WAIT
 
 
-async def _remember(doors: Doors, opens: Ticket, expires_at: float) -> Secret:
+async def _remember(doors: Doors, opens: Ticket, step: Step) -> Secret:
+    """The ticket of this login, which opens it until some time after its end."""
     ticket = ticket_for(doors.token_key, opens.login_id)
-    await doors.tickets.remember(ticket, opens, expires_at - doors.clock.now() + READABLE)
+    left = 0.0 if isinstance(step, Complete | Failed) else step.expires_at - doors.clock.now()
+    await doors.tickets.remember(ticket, opens, left + READABLE)
     return ticket
 
 
-async def _open(doors: Doors, caller: Caller, ticket: Secret) -> Ticket:
+async def open_ticket(doors: Doors, caller: Caller, ticket: Secret) -> Ticket:
     """What the ticket opens for this caller. Raises TicketUnknown, in the same words for every cause."""
     opens = await doors.tickets.find(ticket) if looks_like_a_ticket(ticket.reveal()) else None
     if opens is None or not caller.may_use(opens.key):
@@ -136,53 +139,52 @@ async def follow(doors: Doors, caller: Caller, ticket: Secret, wait: float, sinc
 
     Raises TicketUnknown and the errors of `actors.errors`.
     """
-    opens = await _open(doors, caller, ticket)
+    opens = await open_ticket(doors, caller, ticket)
     snapshot = await doors.directory.look(opens.key)
     # A sequence that is not ours comes from another node, or from before a restart: that is news as well.
     if wait and since in (None, snapshot.sequence):
         with doors.polls.open(wait):
             snapshot = await doors.directory.wait_change(opens.key, snapshot.sequence, wait)
-    return Followed(snapshot, step_for(snapshot.state, opens.login_id))
+    return Followed(opens.key, snapshot, step_for(snapshot.state, opens.login_id))
 
 
-async def submit_password(doors: Doors, caller: Caller, ticket: Secret, password: Secret) -> None:
-    """Hand in the 2FA password; return if it was accepted.
+async def hand_in(doors: Doors, opens: Ticket, command: HandIn) -> Step:
+    """Hand in what a person typed, and tell where the login stands then.
 
-    Raises TicketUnknown, PasswordInvalid, FloodWait, UpstreamUnavailable, LoginEnded, Refused and the errors of
-    `actors.errors`.
+    Raises Refused, MustWait and the errors of `actors.errors`.
     """
-    opens = await _open(doors, caller, ticket)
+    tries_password = isinstance(command, SubmitPassword)
     try:
-        step = await _password_step(doors, opens, password)
+        step = await _step_after(doors, opens, command)
     except MustWait:
-        doors.tell(PasswordTried(PasswordTry.FLOOD_WAIT))
+        if tries_password:
+            doors.tell(PasswordTried(PasswordTry.FLOOD_WAIT))
         raise
     if isinstance(step, EnterPassword) and step.retry_at is not None:
-        await _remember(doors, opens, step.expires_at)  # the window was moved on by as long as the wait is
-    outcome, no = _verdict(step, doors.clock.now())
-    doors.tell(PasswordTried(outcome))
-    if no is not None:
-        raise no
+        await _remember(doors, opens, step)  # the window was moved on by as long as the wait is
+    if tries_password:
+        doors.tell(PasswordTried(_password_outcome(step)))
+    return step
 
 
-def _verdict(step: Step, now: float) -> tuple[PasswordTry, Declined | None]:
+def _password_outcome(step: Step) -> PasswordTry:
     match step:
         case Complete():
-            return PasswordTry.ACCEPTED, None
+            return PasswordTry.ACCEPTED
         case EnterPassword(retry_at=retry_at) if retry_at is not None:
-            return PasswordTry.FLOOD_WAIT, FloodWait(retry_after=retry_at - now)
-        case EnterPassword(hint=hint, attempts_left=attempts_left, reason=None):
-            return PasswordTry.REJECTED, PasswordInvalid(attempts_left=attempts_left, hint=hint)
-        case Failed(reason):
-            return PasswordTry.ENDED, LoginEnded(reason=reason)
-        case ShowQr() | EnterCode() | EnterPassword():
-            return PasswordTry.UPSTREAM_UNAVAILABLE, UpstreamUnavailable(retry_after=TRY_AGAIN)
+            return PasswordTry.FLOOD_WAIT
+        case EnterPassword(reason=None):
+            return PasswordTry.REJECTED
+        case Failed():
+            return PasswordTry.ENDED
+        case ShowQr() | EnterCode() | AwaitBot() | EnterPassword():
+            return PasswordTry.UPSTREAM_UNAVAILABLE
 
 
-async def _password_step(doors: Doors, opens: Ticket, password: Secret) -> Step:
-    """Where the login stands after the try. An accepted password counts even if what follows takes long."""
+async def _step_after(doors: Doors, opens: Ticket, command: HandIn) -> Step:
+    """Where the login stands after the try. What was accepted counts even if what follows takes long."""
     try:
-        state = await doors.directory.ask(opens.key, SubmitPassword(opens.login_id, password), PATIENCE)
+        state = await doors.directory.ask(opens.key, command, PATIENCE)
     except NoAnswer:
         state = (await doors.directory.look(opens.key)).state
         step = step_for(state, opens.login_id)
@@ -192,7 +194,8 @@ async def _password_step(doors: Doors, opens: Ticket, password: Secret) -> Step:
     return step_for(state, opens.login_id)
 
 
-async def cancel(doors: Doors, caller: Caller, ticket: Secret) -> None:
+async def cancel(doors: Doors, caller: Caller, ticket: Secret) -> Followed:
     """Give the login up. Raises TicketUnknown, Refused and the errors of `actors.errors`."""
-    opens = await _open(doors, caller, ticket)
-    await doors.directory.ask(opens.key, CancelLogin(opens.login_id), PATIENCE)
+    opens = await open_ticket(doors, caller, ticket)
+    state = await doors.directory.ask(opens.key, CancelLogin(opens.login_id), PATIENCE)
+    return Followed(opens.key, await doors.directory.look(opens.key), step_for(state, opens.login_id))

@@ -24,11 +24,15 @@ class LongPolls:
         for scope in self._waiting:
             scope.cancel()
 
+    @property
+    def waits(self) -> bool:
+        """Whether one more request would wait, and not be answered at once."""
+        return not self._ended and len(self._waiting) < self._bound
+
     @contextmanager
     def open(self, within: float) -> Iterator[None]:
         """Trio code in the block is cut off, silently, after `within` seconds or when the service stops."""
-        patience = 0.0 if self._ended or len(self._waiting) >= self._bound else within
-        with trio.move_on_after(patience) as scope:
+        with trio.move_on_after(within if self.waits else 0.0) as scope:
             self._waiting.add(scope)
             try:
                 yield

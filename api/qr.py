@@ -1,4 +1,4 @@
-"""Routes for the page on which a person links an account by QR, all below /api/qr."""
+"""Routes for the page on which a person links an account by QR, all below /api/qr: views of `api.logins`."""
 
 from __future__ import annotations
 
@@ -7,38 +7,43 @@ from typing import Any
 from quart import Blueprint, request
 
 from actors.bridge import in_trio
+from actors.core.messages import SubmitPassword
 from actors.core.secret import Secret
+from actors.core.states import Reason
+from actors.core.steps import AwaitBot, Complete, EnterCode, EnterPassword, Failed, LiveStep, ShowQr, Step
 from api import bodies, logins, replies
-from api.caller import Caller, identify
-from api.doors import doors
-from api.errors import FeatureDisabled, InvalidRequest
+from api.caller import Caller, present_caller
+from api.doors import Doors, doors, require_feature
+from api.errors import (
+    AlreadyAuthorized,
+    FloodWait,
+    InvalidRequest,
+    LoginEnded,
+    PasswordInvalid,
+    UpstreamUnavailable,
+)
 
 qr = Blueprint("qr", __name__, url_prefix="/api/qr")
+qr.before_request(require_feature)
 
 Json = dict[str, Any]
-
-
-@qr.before_request
-async def only_if_enabled() -> None:
-    """Let nobody in while the feature is off."""
-    if not doors().feature_enabled:
-        raise FeatureDisabled
 
 
 @qr.post("/start")
 async def start() -> Json:
     """Begin a login, or show the live one again."""
-    caller = _caller()
+    caller = present_caller()
     body = await bodies.read(bodies.StartQrBody)
     key = caller.session(body.tenant_id, body.app_id)
-    login = await in_trio(logins.start_qr, doors(), key)
-    return (await replies.started(login, doors())).model_dump(mode="json")
+    started = await in_trio(logins.start_qr, doors(), key)
+    step = _live(started.step, doors().clock.now())
+    return (await replies.started(started, step, doors())).model_dump(mode="json")
 
 
 @qr.get("/status")
 async def status() -> Json:
     """Tell where a login stands, on request once that has changed."""
-    caller = _caller()
+    caller = present_caller()
     query = bodies.read_query(bodies.StatusQuery)
     ticket = _ticket(query)
     login = await in_trio(logins.follow, doors(), caller, ticket, float(query.wait), query.since)
@@ -48,23 +53,55 @@ async def status() -> Json:
 @qr.post("/password")
 async def password() -> Json:
     """Hand in the 2FA password."""
-    caller = _caller()
+    caller = present_caller()
     body = await bodies.read(bodies.PasswordBody)
-    await in_trio(logins.submit_password, doors(), caller, body.ticket, body.password)
+    step = await in_trio(_submit_password, doors(), caller, body)
+    _accepted(step, doors().clock.now())
     return replies.DoneReply(message="Password verified successfully").model_dump()
 
 
 @qr.post("/cancel")
 async def cancel() -> Json:
     """Give a login up."""
-    caller = _caller()
+    caller = present_caller()
     body = await bodies.read(bodies.CancelBody)
     await in_trio(logins.cancel, doors(), caller, body.ticket)
     return replies.DoneReply(message="Login cancelled").model_dump()
 
 
-def _caller() -> Caller:
-    return identify(request.headers.get("Authorization"), doors())
+async def _submit_password(here: Doors, caller: Caller, body: bodies.PasswordBody) -> Step:
+    opens = await logins.open_ticket(here, caller, body.ticket)
+    return await logins.hand_in(here, opens, SubmitPassword(opens.login_id, body.password))
+
+
+def _live(step: Step, now: float) -> LiveStep:
+    """The step of a login that goes on. Here its trouble and its end are problems."""
+    match step:
+        case ShowQr(token=None, retry_at=retry_at, reason=Reason.FLOOD_WAIT) if retry_at is not None:
+            raise FloodWait(retry_after=retry_at - now)
+        case ShowQr(token=None):
+            raise UpstreamUnavailable(retry_after=logins.TRY_AGAIN)
+        case Complete(account_id):
+            raise AlreadyAuthorized(telegram_user_id=account_id)
+        case Failed(reason):
+            raise LoginEnded(reason=reason)
+        case ShowQr() | EnterCode() | AwaitBot() | EnterPassword():
+            return step
+
+
+def _accepted(step: Step, now: float) -> None:
+    """Return if the password was accepted; raise what else became of it."""
+    match step:
+        case Complete():
+            return
+        case EnterPassword(retry_at=retry_at) if retry_at is not None:
+            raise FloodWait(retry_after=retry_at - now)
+        case EnterPassword(hint=hint, attempts_left=attempts_left, reason=None):
+            raise PasswordInvalid(attempts_left=attempts_left, hint=hint)
+        case Failed(reason):
+            raise LoginEnded(reason=reason)
+        case ShowQr() | EnterCode() | AwaitBot() | EnterPassword():
+            raise UpstreamUnavailable(retry_after=logins.TRY_AGAIN)
 
 
 def _ticket(query: bodies.StatusQuery) -> Secret:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from actors.core.states import QrToken, Reason, SessionState, UserAction, user_action
-from actors.core.steps import Complete, EnterCode, EnterPassword, Failed, ShowQr, Step
+from actors.core.steps import AwaitBot, Complete, EnterCode, EnterPassword, Failed, LiveStep, ShowQr, Step
 from api.doors import Doors, Environment
 from api.logins import Followed, Started
 
@@ -35,7 +35,7 @@ class StepReply(Reply):
     """What the person does next: look at a QR, type something, or nothing because it is over."""
 
     type: Literal["display_and_wait", "user_input", "complete", "failed"]
-    kind: Literal["qr", "code", "password"] | None = None
+    kind: Literal["qr", "code", "bot", "password"] | None = None
     expires_at: float | None = None
 
 
@@ -73,14 +73,14 @@ class HealthReply(Reply):
     environment: Environment
 
 
-async def started(login: Started, doors: Doors) -> StartQrReply:
+async def started(login: Started, step: LiveStep, doors: Doors) -> StartQrReply:
     """The answer to a started login, or to one that was live already."""
     now = doors.clock.now()
-    token = _token(login.step)
+    token = _token(step)
     return StartQrReply(
         ticket=login.ticket.reveal(),
         qr_base64=await doors.pictures.qr(token.url) if token else "",
-        ttl=seconds(login.step.expires_at - now),
+        ttl=seconds(step.expires_at - now),
         tenant_id=login.key.tenant_id,
         app_id=login.key.app_id,
         state=login.state.name,
@@ -129,6 +129,8 @@ def _step(step: Step) -> StepReply:
     match step:
         case ShowQr(expires_at=expires_at):
             return StepReply(type="display_and_wait", kind="qr", expires_at=expires_at)
+        case AwaitBot(expires_at=expires_at):
+            return StepReply(type="display_and_wait", kind="bot", expires_at=expires_at)
         case EnterCode(expires_at=expires_at):
             return StepReply(type="user_input", kind="code", expires_at=expires_at)
         case EnterPassword(expires_at=expires_at):

@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from actors.actor import Surroundings
+from actors.adapters.answers import RedisAnswers
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
@@ -55,6 +56,7 @@ class Process:
 
     store: PostgresStore
     tickets: RedisTickets
+    answers: RedisAnswers
     sessions: Sessions
     view: View
 
@@ -117,6 +119,7 @@ class Process:
             trio.open_nursery() as nursery,
         ):
             self.tickets = RedisTickets(redis)
+            self.answers = RedisAnswers(redis)
             await self._first_ping()
             nursery.start_soon(self._keep_pinging)
             yield
@@ -218,6 +221,8 @@ class Process:
         return Doors(
             directory=self.sessions,
             tickets=self.tickets,
+            answers=self.answers,
+            tree=self.view.tree,
             clock=self._clock,
             service_key=Secret(settings.supabase_service_role_key.get_secret_value()),
             token_key=Secret(settings.miniapp_hmac_secret.get_secret_value()),

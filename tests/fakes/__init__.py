@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.clock import Clock
-from actors.ports import OpenTelegram, Store, Tickets
-from tests.fakes.stores import FakeStore, FakeTickets
+from actors.ports import Answers, OpenTelegram, Store, Tickets
+from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
 
-__all__ = ["FakeAccount", "FakeSession", "FakeStore", "FakeTelegram", "FakeTickets", "Stall"]
+__all__ = ["FakeAccount", "FakeAnswers", "FakeSession", "FakeStore", "FakeTelegram", "FakeTickets", "Stall"]
 
 # For mypy: each keeps to its port.
 _STORE: Callable[[], Store] = FakeStore
+_ANSWERS: Callable[[], Answers] = FakeAnswers
 _TICKETS: Callable[[], Tickets] = FakeTickets
 _OPEN_TELEGRAM: Callable[[Clock], OpenTelegram] = FakeTelegram

@@ -1,4 +1,4 @@
-"""Twins of the database and of the ticket store, in dicts."""
+"""Twins of the database and of the stores of tickets and answers, in dicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from actors.core.record import Record
 from actors.core.secret import Secret
 from actors.core.states import Reason, SessionState
 from actors.errors import StoreUnavailable, VersionConflict
-from actors.ports import Saved, Ticket, Transition
+from actors.ports import Answered, Saved, Ticket, Transition
 
 
 class FakeStore:
@@ -88,3 +88,32 @@ class FakeTickets:
         await trio.lowlevel.checkpoint()
         if self.down:
             raise StoreUnavailable("the fake ticket store is down")
+
+
+class FakeAnswers:
+    """Answers in a dict, by trio's clock. `down = True` is an outage."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.kept: dict[str, tuple[Answered, float]] = {}
+
+    async def claim(self, name: str, fingerprint: str, ttl: float) -> Answered | None:
+        await self._reach()
+        kept, until = self.kept.get(name, (None, 0.0))
+        if kept is not None and trio.current_time() < until:
+            return kept
+        self.kept[name] = (Answered(fingerprint, None), trio.current_time() + ttl)
+        return None
+
+    async def keep(self, name: str, answered: Answered, ttl: float) -> None:
+        await self._reach()
+        self.kept[name] = (answered, trio.current_time() + ttl)
+
+    async def forget(self, name: str) -> None:
+        await self._reach()
+        self.kept.pop(name, None)
+
+    async def _reach(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise StoreUnavailable("the fake store of answers is down")

@@ -22,7 +22,7 @@ from api.app import create_app
 from api.caller import short_session
 from api.doors import Doors, Readiness
 from api.events import ApiEvent
-from tests.fakes import FakeAccount, FakeSession, FakeStore, FakeTelegram, FakeTickets
+from tests.fakes import FakeAccount, FakeAnswers, FakeSession, FakeStore, FakeTelegram, FakeTickets
 from tests.http.fakes import LocalDirectory
 
 SERVICE_KEY = Secret("service-key-0123456789abcdef0123456789")
@@ -168,6 +168,7 @@ async def world() -> AsyncIterator[World]:
         doors = Doors(
             directory=directory,
             tickets=tickets,
+            answers=FakeAnswers(),
             clock=clock,
             service_key=SERVICE_KEY,
             token_key=TOKEN_KEY,
