@@ -35,5 +35,9 @@ class StoreUnavailable(Unanswered):
     """The database cannot be reached, so nothing can be saved, so nothing is promised."""
 
 
+class StoreRefused(Exception):
+    """A store answers, but will not serve us as we are set up. The sentence names the fix."""
+
+
 class VersionConflict(Exception):
     """Somebody else has written this session's row since it was read."""

@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from actors.bridge import stop_signals
+from actors.errors import StoreRefused
 from supervisor import logs
 from supervisor.process import Process
 from supervisor.settings import Settings, SettingsError, load_settings
@@ -36,7 +37,7 @@ def main() -> int:
         settings = load_settings()
         logs.configure(settings.log_level, settings.log_format, sandbox=settings.telegram_sandbox is not None)
         trio.run(run, settings)
-    except* SettingsError as refusals:
+    except* (SettingsError, StoreRefused) as refusals:
         exit_code = 2
         for refusal in _leaves(refusals):
             print(refusal, file=sys.stderr)  # noqa: T201 - for the operator, before there are logs

@@ -18,7 +18,7 @@ from actors.bridge import BridgeLost, in_asyncio
 from actors.core.names import SessionKey
 from actors.core.record import Record
 from actors.core.states import Reason, SessionState
-from actors.errors import StoreUnavailable, VersionConflict
+from actors.errors import StoreRefused, StoreUnavailable, VersionConflict
 from actors.ports import Saved, Transition
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -41,6 +41,22 @@ _OUTAGES = (
     asyncpg.InterfaceError,  # the connection ended under its transaction, or the pool is closed
     TargetServerAttributeNotMatched,  # no primary among the hosts of the URL
 )
+
+
+_MISFITS = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # also a wrong password
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+)
+
+
+def _misfit(error: Exception) -> str:
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+        return "the database is not up to date: run python -m ops.migrate"
+    return (
+        f"the database refuses us ({type(error).__name__}): check user, password and database in DATABASE_URL"
+    )
 
 
 def _read(name: str) -> str:
@@ -102,6 +118,8 @@ class Database:
         except asyncpg.InsufficientPrivilegeError:
             self.on_denied()
             raise
+        except _MISFITS as error:
+            raise StoreRefused(_misfit(error)) from error
         except _OUTAGES as error:
             raise StoreUnavailable("the database cannot be reached", RETRY_AFTER) from error
 

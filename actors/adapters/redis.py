@@ -19,7 +19,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from actors.bridge import BridgeLost, in_asyncio
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
-from actors.errors import StoreUnavailable
+from actors.errors import StoreRefused, StoreUnavailable
 from actors.ports import Ticket
 
 Result = TypeVar("Result")
@@ -43,14 +43,14 @@ _OUTAGES = (
 async def ask(command: Callable[[], Awaitable[Result]]) -> Result:
     """Run a command, or a few, of the asyncio client from trio, crossing the bridge once.
 
-    Raises StoreUnavailable for every kind of outage; a wrong password is none, and is raised as it is.
+    Raises StoreUnavailable for every kind of outage; a wrong password is none: that is StoreRefused.
     """
     try:
         return await in_asyncio(_within_deadline, command)
     except _OUTAGES as error:
         # redis-py makes connection errors of wrong passwords, by inheritance or by wrapping.
         if refusal.AuthenticationError in (type(error), type(error.__cause__)):
-            raise
+            raise StoreRefused("Redis refuses us: check user and password in REDIS_URL") from error
         raise StoreUnavailable("Redis cannot be reached", RETRY_AFTER) from error
 
 

@@ -13,7 +13,7 @@ from actors.bridge import in_asyncio, open_loop
 from actors.core.names import SessionKey
 from actors.core.record import to_record
 from actors.core.states import Absent, Authorized, SessionState
-from actors.errors import StoreUnavailable
+from actors.errors import StoreRefused, StoreUnavailable
 from actors.ports import Saved, Transition
 from tests.contracts.benches import PostgresBench
 
@@ -207,8 +207,15 @@ async def test_a_wrong_password_is_no_outage(postgres: PostgresBench) -> None:
     url = postgres.url.replace("usm_app:", "usm_app:wrong", 1)
 
     async with open_postgres(url, on_denied=pytest.fail) as store:
-        with pytest.raises(asyncpg.InvalidPasswordError):
+        with pytest.raises(StoreRefused, match="DATABASE_URL"):
             await store.ping()
+
+
+async def test_a_database_without_our_tables_says_what_to_run(postgres: PostgresBench) -> None:
+    await postgres.sql("drop table telegram_sessions cascade")
+
+    with pytest.raises(StoreRefused, match=r"python -m ops\.migrate"):
+        await postgres.store.running()
 
 
 async def test_what_is_no_url_is_refused_without_quoting_the_password() -> None:
