@@ -62,8 +62,6 @@ class Session:
 
     def received(self, message: Message) -> None:
         """Remember that a message came, and was not refused."""
-        if self._settings != self._ids.clock.settings:
-            self._forget_order()
         self._received[message.msg_id] = message.seq_no
         self._highest = max(self._highest, (message.msg_id, message.seq_no))
         if len(self._received) > _REMEMBERED:
@@ -71,6 +69,7 @@ class Session:
 
     def sequence_fault(self, message: Message, content: tl.Tl) -> BadMessage | None:
         """What is wrong with the message's place in the sequence, if anything."""
+        self._follow_clock()
         is_odd = message.seq_no % 2 == 1
         if isinstance(content, _UNACKNOWLEDGED) and is_odd:
             return BadMessage.SEQ_NO_MUST_BE_EVEN
@@ -78,15 +77,15 @@ class Session:
             return BadMessage.SEQ_NO_MUST_BE_ODD
         return self._order_fault(message) if is_odd else None
 
-    def _forget_order(self) -> None:
-        """Begin anew, because the clock was set and the client follows it."""
+    def _follow_clock(self) -> None:
+        """Begin anew if the clock was set: the client's numbers, which are times, follow it."""
+        if self._settings == self._ids.clock.settings:
+            return
         self._settings = self._ids.clock.settings
         self._received.clear()
         self._highest = (0, -1)
 
     def _order_fault(self, message: Message) -> BadMessage | None:
-        if self._settings != self._ids.clock.settings:
-            return None
         highest_id, highest_seq_no = self._highest
         if message.msg_id > highest_id:
             return BadMessage.SEQ_NO_TOO_LOW if message.seq_no <= highest_seq_no else None

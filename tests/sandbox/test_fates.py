@@ -111,9 +111,12 @@ def test_clients_follow_a_server_whose_clock_is_wrong(seconds: int) -> None:
         async with started() as sandbox, connected(sandbox.description, sandbox.provision(ANNA)) as client:
             for skew in (seconds, 0):
                 sandbox.skew(skew)
+                sequence = client._sender._state._sequence
                 for _ in range(2):
                     assert (await asyncio.wait_for(client(STATE()), 5)).pts == 1
                 assert abs(client._sender._state.time_offset - skew) <= 1
+                # The clock was corrected, and nothing else had to be.
+                assert sequence < client._sender._state._sequence < sequence + 10
             sandbox.skew(seconds)
             async with connected(sandbox.description) as stranger:
                 code = await stranger.qr_login()
