@@ -55,7 +55,7 @@ class Actor:
 
         Raises whatever is not a known answer of a port: that is a crash, and the supervisor's business.
         """
-        await self._take_up()
+        self._take_up(await self._patiently_load())
         try:
             async with self._open_telegram(self.key, self._mailbox.tell) as telegram:
                 await self._follow(Woken(self._clock.now()), telegram)
@@ -64,8 +64,7 @@ class Actor:
         finally:
             self._tell(Left(self.key, self._state.name))
 
-    async def _take_up(self) -> None:
-        saved = await self._patiently_load()
+    def _take_up(self, saved: Saved | None) -> None:
         if saved is not None:
             self._state, self._version, self._since = from_record(saved.record), saved.version, saved.since
         self._tell(Loaded(self.key, self._state.name))
@@ -97,6 +96,9 @@ class Actor:
         assert not isinstance(message, Stop)  # noqa: S101 - for the type checker: _next keeps it back
         try:
             await self._follow(message, telegram)
+        except StoreUnavailable as unavailable:
+            envelope.fail(unavailable)
+            await self._make_sure(telegram)
         except (Refused, Unanswered) as answer:
             envelope.fail(answer)
         except BaseException as error:
@@ -104,6 +106,14 @@ class Actor:
             raise
         else:
             envelope.answer(self._state)
+
+    async def _make_sure(self, telegram: Telegram) -> None:
+        """A write that failed may have been committed, its confirmation lost: then go on from what the row says."""
+        saved = await self._patiently_load()
+        if saved is not None and saved.version != self._version:
+            self._tell(Left(self.key, self._state.name))
+            self._take_up(saved)
+            await self._follow(Woken(self._clock.now()), telegram)
 
     @staticmethod
     def _no_answer(error: BaseException) -> Unanswered:

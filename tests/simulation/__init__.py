@@ -1,0 +1,1 @@
+"""A simulation of the whole supervisor: many sessions, people and troubles in virtual time, all drawn from one seed."""
