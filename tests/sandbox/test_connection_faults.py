@@ -117,7 +117,7 @@ def test_a_slow_answer_comes_late_as_often_as_told() -> None:
             for request, expected in ((STATE(), 0.3), (functions.help.GetNearestDcRequest(), 0.2)):
                 began = time.monotonic()
                 await client(request)
-                assert expected <= time.monotonic() - began < expected + 0.15
+                assert time.monotonic() - began >= expected
             assert len(sandbox.faults) == 1
 
     asyncio.run(story())
@@ -145,7 +145,7 @@ def test_a_refused_account_cannot_come_back_while_others_can() -> None:
             ) as anna,
         ):
             sandbox.faults.refuse(phone=ANNA)
-            assert (await anna(STATE())).pts == 1
+            assert (await asyncio.wait_for(anna(STATE()), 5)).pts == 1
             sandbox.drop(phone=ANNA)
             async with connected(sandbox.description, sandbox.provision(BORIS)) as boris:
                 assert (await boris(STATE())).pts == 1
@@ -167,8 +167,8 @@ def test_a_restart_ends_every_connection_and_comes_back_on_the_same_ports() -> N
             async with connected(
                 sandbox.description, session, connection_retries=50, retry_delay=0.05
             ) as client:
-                away = asyncio.create_task(sandbox.restart(0.3))
-                await asyncio.sleep(0.1)
+                away = asyncio.create_task(sandbox.restart(0.5))
+                await soon(lambda: not sandbox.world.live.lines())
                 with pytest.raises(ValueError, match="wait until they are back"):
                     await sandbox.restart()
                 with pytest.raises(ConnectionRefusedError):

@@ -113,7 +113,7 @@ def test_the_script_waits_until_a_restart_is_over(tmp_path: Path, say: Callable[
                 sandbox.description, sandbox.provision(ANNA), connection_retries=99, retry_delay=0.05
             ) as it,
         ):
-            away = asyncio.create_task(say("restart", "0.2"))
+            away = asyncio.create_task(say("restart", "0.5"))
             await soon(lambda: not sandbox.world.live.lines())
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection(*sandbox.description.dc(2)[1:])
