@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from math import inf
 
@@ -12,6 +13,9 @@ from supervisor.events import NodeBraked, NodeReleased, Tell
 
 WINDOW = 60.0
 """Seconds in which crashes are counted together, and which must pass without one before the brake ends."""
+
+SPELLS_KEPT = 20
+"""More than there can be in the 600 seconds of a crash budget, for each lasts at least WINDOW."""
 
 FEWEST = 5
 SHARE = 0.2
@@ -25,6 +29,8 @@ class Brake:
         self._tell = tell
         self._crashes: dict[SessionKey, float] = {}
         self._last_crash = -inf
+        self._began = 0.0
+        self._spells: deque[tuple[float, float]] = deque(maxlen=SPELLS_KEPT)
         self.is_on = False
 
     @property
@@ -39,9 +45,13 @@ class Brake:
         self._crashes = recent | {key: now}
         crashed, running = len(self._crashes), self._running()
         if not self.is_on and crashed >= FEWEST and crashed > SHARE * running:
-            self.is_on = True
+            self.is_on, self._began = True, now
             self._tell(NodeBraked(crashed, running))
         return self.is_on
+
+    def forgives(self, crash: float) -> bool:
+        """Whether a crash at this moment was part of what the brake was on for, so that it spends no budget."""
+        return any(began - WINDOW < crash <= ended for began, ended in self._spells)
 
     async def released(self) -> None:
         """Wait until nothing has crashed for WINDOW seconds. The first who sees that ends the brake for all."""
@@ -51,5 +61,6 @@ class Brake:
                 break
         if self.is_on:
             self.is_on = False
+            self._spells.append((self._began, trio.current_time()))
             self._crashes.clear()
             self._tell(NodeReleased())

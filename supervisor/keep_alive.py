@@ -70,6 +70,7 @@ async def keep_alive(
             tell(LifeHeld(key, error))
             await _hold(mailbox, health, brake, policy)
         else:
+            health.crashes = [at for at in health.crashes if not brake.forgives(at)]
             await _pause(key, error, mailbox, health, policy, tell)
 
 
