@@ -9,7 +9,8 @@ from typing import TypeAlias
 from ops.sandbox.accounts import digits
 from ops.sandbox.errors import RpcError, usual_code
 
-# What a frozen account may still call (core.telegram.org/api/auth#frozen-accounts says: only read).
+# What a frozen account may still call here: what its clients need to stay connected and to read. Which methods
+# Telegram itself leaves is not documented method by method.
 FROZEN_MAY_CALL = ("help.*", "updates.getState", "updates.getDifference", "users.getUsers")
 
 
@@ -162,7 +163,7 @@ class Faults:
         return self.add(Refusal(), phone=phone, dc_id=dc_id, count=count)
 
     def freeze(self, phone: str) -> Rule:
-        """Let an account do little more than read, as Telegram does with suspected spammers."""
+        """Let every method of an account but a few that read fail with FROZEN_METHOD_INVALID."""
         return self.fail("*", "FROZEN_METHOD_INVALID", phone=phone, spares=FROZEN_MAY_CALL)
 
     def add(
