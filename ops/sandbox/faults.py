@@ -9,8 +9,8 @@ from typing import TypeAlias
 from ops.sandbox.accounts import digits
 from ops.sandbox.errors import RpcError, usual_code
 
-# What a frozen account may still call here: what its clients need to stay connected and to read. Which methods
-# Telegram itself leaves is not documented method by method.
+# What a frozen account may still call here: what its clients need to stay connected and to read.
+# The choice is the sandbox's own; Telegram's list may differ.
 FROZEN_MAY_CALL = ("help.*", "updates.getState", "updates.getDifference", "users.getUsers")
 
 
