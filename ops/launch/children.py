@@ -44,6 +44,11 @@ class ChildProcess:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs, negative for a signal."""
+        return self._process.poll()
+
     def send_line(self, text: str) -> None:
         """Write one line to its standard input, which is then closed."""
         assert self._process.stdin is not None  # noqa: S101 - stdin=PIPE above
