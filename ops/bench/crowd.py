@@ -133,9 +133,8 @@ async def stop_with_polls(crowd: Crowd, stack: Stack, tickets: Sequence[str]) ->
     await asyncio.to_thread(supervisor.stop)
     seconds = time.perf_counter() - began
     answered = sum(await asyncio.gather(*polls))
-    print(
-        f"SIGTERM to exit code {supervisor.exit_code}: {seconds:.1f} s; {answered} of {len(polls)} long polls answered"
-    )
+    print(f"SIGTERM to exit code {supervisor.exit_code}: {seconds:.1f} s; ", end="")
+    print(f"{answered} of {len(polls)} long polls answered")
 
 
 async def run(stack: Stack, home: Home, sessions: int) -> None:
