@@ -135,5 +135,6 @@ RESTING = {
 
 def parked(health: Health) -> Parked:
     """What an ask to a resting session is answered with."""
-    left = max(0.0, (health.next_start or 0.0) - trio.current_time())
+    # At least a second: a brake may last longer than it said, and nobody shall ask again at once.
+    left = max(1.0, (health.next_start or 0.0) - trio.current_time())
     return Parked(RESTING[health.phase], retry_after=left)
