@@ -12,6 +12,8 @@ from api import problems
 from api.bodies import LONGEST_BODY
 from api.doors import Doors, doors
 from api.events import RequestAnswered
+from api.login import login
+from api.operators import operators
 from api.pages import pages
 from api.qr import qr
 
@@ -40,6 +42,8 @@ def create_app(given: Doors) -> Quart:
     app.extensions["doors"] = given
     app.url_map.merge_slashes = False  # else the framework answers //path with a redirect of its own, in HTML
     app.register_blueprint(qr)
+    app.register_blueprint(login)
+    app.register_blueprint(operators)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)
     app.before_request(_begin)

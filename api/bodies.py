@@ -6,10 +6,12 @@ Unknown fields are refused, not ignored: a client that misspells a field should 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, NoReturn, TypeVar
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, ValidationError
-from pydantic_core import ErrorDetails, core_schema
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -23,13 +25,37 @@ LONGEST_WAIT = 25
 Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
 
 
-def _secret(longest: int) -> GetPydanticSchema:
+def _secret(longest: int, make: Callable[[str], Secret] = Secret) -> GetPydanticSchema:
     text = core_schema.str_schema(strict=True, min_length=1, max_length=longest)
-    return GetPydanticSchema(lambda _, __: core_schema.no_info_after_validator_function(Secret, text))
+    return GetPydanticSchema(lambda _, __: core_schema.no_info_after_validator_function(make, text))
 
 
 TicketText = Annotated[Secret, _secret(128)]
 Password = Annotated[Secret, _secret(1024), Field(description="The account's Telegram cloud password.")]
+
+
+_PHONE = re.compile(r"\+[0-9]{7,15}")
+_BOT_TOKEN = re.compile(r"[0-9]{3,16}:[A-Za-z0-9_-]{20,64}")
+
+
+def _phone(text: str) -> Secret:
+    """A number in E.164, freed of the spaces and dashes that people type."""
+    number = text.translate({ord(" "): None, ord("-"): None})
+    if not _PHONE.fullmatch(number):
+        raise PydanticCustomError("phone", "Should be '+' and 7 to 15 digits, country code first")
+    return Secret(number)
+
+
+def _bot_token(text: str) -> Secret:
+    if not _BOT_TOKEN.fullmatch(text):
+        raise PydanticCustomError("bot_token", "Should be the bot's id, a colon and the token's secret half")
+    return Secret(text)
+
+
+Phone = Annotated[Secret, _secret(32, _phone), Field(description="The account's number, in E.164.")]
+BotToken = Annotated[Secret, _secret(96, _bot_token), Field(description="What @BotFather gave.")]
+Code = Annotated[Secret, _secret(64), Field(description="The login code that Telegram sent.")]
+TransactionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Body(BaseModel):
@@ -45,6 +71,49 @@ class StartQrBody(Body):
     app_id: Name
 
 
+class StartLoginBody(StartQrBody):
+    """Which session to log in, and if it matters as which account."""
+
+    expected_telegram_user_id: Annotated[int | None, Field(gt=0, lt=1 << 63)] = None
+
+
+class StartCodeBody(StartLoginBody):
+    """Which session to log in, and with which phone number."""
+
+    phone: Phone
+
+
+class StartBotBody(StartLoginBody):
+    """Which session to log in, and as which bot."""
+
+    bot_token: BotToken
+
+
+class StepBody(Body):
+    """What a person typed, or asks for: `type` names the one other member that must be there.
+
+    The same txn_id with the same body is answered as before and never done twice.
+    """
+
+    txn_id: TransactionId
+    type: Literal["code", "password", "action"]
+    code: Code | None = None
+    password: Password | None = None
+    action: Literal["resend"] | None = None
+
+    @model_validator(mode="after")
+    def _holds_what_it_says(self) -> Self:
+        given = [name for name in ("code", "password", "action") if getattr(self, name) is not None]
+        if given != [self.type]:
+            raise PydanticCustomError("step", "Send the member that type names, and no other of the three")
+        return self
+
+    def parts(self) -> list[str | None]:
+        """Everything that one such request may differ in from another, in clear: to be hashed."""
+        typed = self.code or self.password
+        return [self.type, None if typed is None else typed.reveal()]
+
+
 class PasswordBody(Body):
     """The 2FA password for a login that asks for it."""
 
@@ -58,20 +127,25 @@ class CancelBody(Body):
     ticket: TicketText
 
 
-class StatusQuery(Body):
-    """The parameters of GET /api/qr/status. They arrive as text, hence not strict."""
+class FollowQuery(Body):
+    """Whether to wait for news. Parameters arrive as text, hence not strict."""
 
     model_config = ConfigDict(strict=False)
 
-    ticket: Annotated[
-        TicketText | None, Field(description="What POST /api/qr/start answered, unless sent as X-Ticket.")
-    ] = None
     wait: Annotated[
         int, Field(ge=0, le=LONGEST_WAIT, description="Seconds to wait for a change before answering.")
     ] = 0
     since: Annotated[
         int | None,
         Field(ge=0, description="The `sequence` that the client knows; a newer one is answered at once."),
+    ] = None
+
+
+class StatusQuery(FollowQuery):
+    """The parameters of GET /api/qr/status."""
+
+    ticket: Annotated[
+        TicketText | None, Field(description="What POST /api/qr/start answered, unless sent as X-Ticket.")
     ] = None
 
 

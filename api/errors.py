@@ -49,6 +49,22 @@ class TicketUnknown(Declined):
     """There is no such ticket, or it is another tenant's, or too old: nobody may learn which."""
 
 
+class SessionUnknown(Declined):
+    """Nobody has ever logged this session in."""
+
+
+class ServiceOnly(Declined):
+    """Only the service key opens this."""
+
+
+class TransactionReused(Declined):
+    """The same txn_id came with another body."""
+
+
+class TransactionInWork(Declined):
+    """The same request is being worked on."""
+
+
 class AlreadyAuthorized(Declined):
     """There is nothing to log in to: the account is linked."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -11,122 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import bodies, replies
 from api.problems import CONTENT_TYPE, PROBLEMS, Problem
+from api.routes import ROUTES, Header, Route
 
 ALWAYS = ("internal_error",)
-ASKED = (
-    "unauthenticated",
-    "session_expired",
-    "feature_disabled",
-    "store_unavailable",
-    "stopping",
-    "unavailable",
-)
-READ = ("bad_json", "invalid_request", "too_large", "unsupported_media_type", "request_timeout")
-WORKED = ("too_busy", "session_crashed", "session_parked", "no_answer", "upstream_unavailable", "flood_wait")
-OPENED = ("ticket_unknown", "out_of_turn", "ticket_superseded")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One operation. `reply` is a model, or the media type of an answer that is not JSON."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    reply: type[BaseModel] | str | None
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    status: int = 200
-    problems: tuple[str, ...] = ()
-
-
-ROUTES = (
-    Route(
-        method="POST",
-        path="/api/qr/start",
-        name="startQr",
-        summary="Begin a login by QR, or show the live one again.",
-        body=bodies.StartQrBody,
-        reply=replies.StartQrReply,
-        problems=(
-            *ASKED,
-            *READ,
-            *WORKED,
-            "invalid_name",
-            "tenant_mismatch",
-            "already_authorized",
-            "login_ended",
-        ),
-    ),
-    Route(
-        method="GET",
-        path="/api/qr/status",
-        name="readQrStatus",
-        summary="Where a login stands; with wait, once that has changed.",
-        query=bodies.StatusQuery,
-        reply=replies.StatusReply,
-        problems=(*ASKED, "invalid_request", "ticket_unknown"),
-    ),
-    Route(
-        method="POST",
-        path="/api/qr/password",
-        name="submitPassword",
-        summary="Hand in the 2FA password.",
-        body=bodies.PasswordBody,
-        reply=replies.DoneReply,
-        problems=(*ASKED, *READ, *WORKED, *OPENED, "password_invalid", "login_ended"),
-    ),
-    Route(
-        method="POST",
-        path="/api/qr/cancel",
-        name="cancelLogin",
-        summary="Give a login up.",
-        body=bodies.CancelBody,
-        reply=replies.DoneReply,
-        problems=(*ASKED, *READ, *OPENED, "too_busy", "session_crashed", "session_parked", "no_answer"),
-    ),
-    Route(method="GET", path="/", name="home", summary="Leads to the page.", status=302, reply=None),
-    Route(
-        method="GET",
-        path="/miniapp",
-        name="miniapp",
-        summary="The page that links an account.",
-        reply="text/html",
-    ),
-    Route(
-        method="GET",
-        path="/static/{name}",
-        name="staticFile",
-        summary="The page's style, texts and modules.",
-        reply="*/*",
-        problems=("not_found",),
-    ),
-    Route(method="GET", path="/docs", name="docs", summary="The routes, for people.", reply="text/html"),
-    Route(
-        method="GET", path="/docs/problems", name="docsProblems", summary="Every problem.", reply="text/html"
-    ),
-    Route(
-        method="GET", path="/openapi.json", name="openapi", summary="This document.", reply="application/json"
-    ),
-    Route(
-        method="GET",
-        path="/healthz",
-        name="healthz",
-        summary="The process answers.",
-        reply=replies.HealthReply,
-    ),
-    Route(
-        method="GET",
-        path="/readyz",
-        name="readyz",
-        summary="The service takes work.",
-        reply=replies.HealthReply,
-        problems=("not_ready",),
-    ),
-)
 
 
 @cache
@@ -155,7 +43,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": route.name, "summary": route.summary}
     if "unauthenticated" in route.problems:
         operation["security"] = [{"bearer": []}]
-    parameters = [*_path_parameters(route), *_query_parameters(route)]
+    parameters = [*_path_parameters(route), *_query_parameters(route), *map(_header, route.headers)]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
@@ -165,22 +53,25 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
-    if "{name}" in route.path:
-        yield {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    for name in re.findall(r"{(\w+)}", route.path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
-    """Every parameter of ours is optional: the ticket may come as a header instead, and better does."""
+    """Every parameter of ours is optional."""
     if route.query is not None:
         for name, schema in route.query.model_json_schema()["properties"].items():
             yield {"name": name, "in": "query", "required": False, "schema": schema}
-        yield {
-            "name": "X-Ticket",
-            "in": "header",
-            "required": False,
-            "description": "The ticket, without a trace of it in the URL.",
-            "schema": {"type": "string"},
-        }
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {
+        "name": header.name,
+        "in": "header",
+        "required": header.required,
+        "description": header.description,
+        "schema": {"type": "string"},
+    }
 
 
 def _success(route: Route) -> dict[str, Any]:

@@ -95,6 +95,27 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "Unknown ticket",
         "There is no such ticket, or it is too old. Start again.",
     ),
+    e.ServiceOnly: _no(
+        _S.FORBIDDEN,
+        "service_only",
+        "For the service only",
+        "Send the service key; a tenant's token is not enough.",
+    ),
+    e.SessionUnknown: _no(
+        _S.NOT_FOUND, "session_unknown", "Unknown session", "Nobody has ever logged this session in."
+    ),
+    e.TransactionReused: _no(
+        _S.UNPROCESSABLE_ENTITY,
+        "txn_reused",
+        "Transaction used before",
+        "This txn_id came with another body. Send a new txn_id.",
+    ),
+    e.TransactionInWork: _no(
+        _S.CONFLICT,
+        "txn_in_work",
+        "In work already",
+        "This very request is being worked on, or got no answer. Ask again soon, or read where the login stands.",
+    ),
     # the login
     e.AlreadyAuthorized: _no(
         _S.CONFLICT,

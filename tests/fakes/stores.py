@@ -91,10 +91,11 @@ class FakeTickets:
 
 
 class FakeAnswers:
-    """Answers in a dict, by trio's clock. `down = True` is an outage."""
+    """Answers in a dict, by trio's clock. `down = True` is an outage, `lose_next_answer` a short one."""
 
     def __init__(self) -> None:
         self.down = False
+        self.lose_next_answer = False
         self.kept: dict[str, tuple[Answered, float]] = {}
 
     async def claim(self, name: str, fingerprint: str, ttl: float) -> Answered | None:
@@ -107,6 +108,9 @@ class FakeAnswers:
 
     async def keep(self, name: str, answered: Answered, ttl: float) -> None:
         await self._reach()
+        if self.lose_next_answer:
+            self.lose_next_answer = False
+            raise StoreUnavailable("the fake store of answers was down for a moment")
         self.kept[name] = (answered, trio.current_time() + ttl)
 
     async def forget(self, name: str) -> None:

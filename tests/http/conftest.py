@@ -59,6 +59,7 @@ class World:
     directory: LocalDirectory
     store: FakeStore
     tickets: FakeTickets
+    answers: FakeAnswers
     telegram: FakeTelegram
     app: Quart
     client: QuartClient
@@ -160,7 +161,7 @@ def time() -> VirtualTime:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     clock = Clock()
-    store, tickets, telegram = FakeStore(), FakeTickets(), FakeTelegram(clock)
+    store, tickets, answers, telegram = FakeStore(), FakeTickets(), FakeAnswers(), FakeTelegram(clock)
     events: list[ApiEvent] = []
     async with open_loop(), trio.open_nursery() as nursery:
         surroundings = Surroundings(store, telegram, clock, _ignore)
@@ -168,7 +169,7 @@ async def world() -> AsyncIterator[World]:
         doors = Doors(
             directory=directory,
             tickets=tickets,
-            answers=FakeAnswers(),
+            answers=answers,
             clock=clock,
             service_key=SERVICE_KEY,
             token_key=TOKEN_KEY,
@@ -178,7 +179,7 @@ async def world() -> AsyncIterator[World]:
             tell=events.append,
         )
         app = create_app(doors)
-        yield World(doors, directory, store, tickets, telegram, app, QuartClient(app), events)
+        yield World(doors, directory, store, tickets, answers, telegram, app, QuartClient(app), events)
         nursery.cancel_scope.cancel()
 
 

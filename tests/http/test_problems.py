@@ -161,6 +161,32 @@ async def draining(world: World, _: VirtualTime) -> Answer:
     return await world.call("GET", "/readyz")
 
 
+async def tenant_at_the_tree(world: World, _: VirtualTime) -> Answer:
+    return await world.call("GET", "/api/v1/tree")
+
+
+async def session_of_nobody(world: World, _: VirtualTime) -> Answer:
+    return await world.call("GET", f"/api/v1/sessions/demo/{CANARY}")
+
+
+async def _step(world: World, ticket: str, password: str) -> Answer:
+    body = {"txn_id": "txn-1", "type": "password", "password": password}
+    return await world.call("POST", "/api/v1/login/current/step", body, headers={"X-Ticket": ticket})
+
+
+async def transaction_twice(world: World, _: VirtualTime) -> Answer:
+    ticket = await world.until_password()
+    await _step(world, ticket, "wrong horse")
+    return await _step(world, ticket, CANARY)
+
+
+async def transaction_in_work(world: World, _: VirtualTime) -> Answer:
+    ticket = await world.until_password()
+    world.answers.lose_next_answer = True
+    await _step(world, ticket, CANARY)
+    return await _step(world, ticket, CANARY)
+
+
 SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Answer]]] = {
     e.BadJson: broken_json,
     e.InvalidRequest: wrong_type,
@@ -174,6 +200,10 @@ SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Ans
     e.SessionExpired: expired_credential,
     e.TenantMismatch: another_tenant,
     e.TicketUnknown: unknown_ticket,
+    e.ServiceOnly: tenant_at_the_tree,
+    e.SessionUnknown: session_of_nobody,
+    e.TransactionReused: transaction_twice,
+    e.TransactionInWork: transaction_in_work,
     e.AlreadyAuthorized: linked_already,
     AnotherLogin: superseded,
     Refused: out_of_turn,

@@ -1,0 +1,38 @@
+"""What operators are told of a session."""
+
+from __future__ import annotations
+
+from actors.core.names import SessionKey
+from actors.core.states import Authorized, Reason, SessionState, Substate, UserAction, account_of, user_action
+from actors.published import Snapshot
+from api.replies import Reply
+
+
+class SessionReply(Reply):
+    """How a session is. `version` counts what was saved; the ETag changes with every change."""
+
+    tenant_id: str
+    app_id: str
+    state: SessionState
+    substate: Substate | None
+    reason: Reason | None
+    user_action: UserAction
+    state_since: float
+    telegram_user_id: int | None
+    version: int
+
+
+def session(key: SessionKey, snapshot: Snapshot) -> SessionReply:
+    """This session as it was shown last."""
+    state = snapshot.state
+    return SessionReply(
+        tenant_id=key.tenant_id,
+        app_id=key.app_id,
+        state=state.name,
+        substate=state.substate if isinstance(state, Authorized) else None,
+        reason=state.reason,
+        user_action=user_action(state),
+        state_since=snapshot.since,
+        telegram_user_id=account_of(state),
+        version=snapshot.version,
+    )

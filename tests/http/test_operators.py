@@ -1,0 +1,64 @@
+"""What operators see: sessions one by one, and the tree."""
+
+from __future__ import annotations
+
+from tests.http.conftest import SERVICE_KEY, World
+
+SESSION = "/api/v1/sessions/demo/main"
+
+
+async def test_a_session_is_shown_as_it_is(world: World) -> None:
+    await world.ticket()
+    world.session.accept()
+    await world.settle()
+
+    shown = (await world.call("GET", SESSION)).json
+
+    assert shown["state_since"] > 0
+    assert shown | {"state_since": 0, "version": 0} == {
+        "tenant_id": "demo",
+        "app_id": "main",
+        "state": "AUTHORIZED",
+        "substate": "online",
+        "reason": None,
+        "user_action": "none",
+        "state_since": 0,
+        "telegram_user_id": 4242,
+        "version": 0,
+    }
+
+
+async def test_a_session_that_has_not_changed_is_not_sent_again(world: World) -> None:
+    await world.ticket()
+    first = await world.call("GET", SESSION)
+
+    same = await world.call("GET", SESSION, headers={"If-None-Match": first.headers["etag"]})
+    world.session.accept()
+    await world.settle()
+    changed = await world.call("GET", SESSION, headers={"If-None-Match": first.headers["etag"]})
+
+    assert (same.status, same.raw) == (304, b"")
+    assert (changed.status, changed.json["state"]) == (200, "AUTHORIZED")
+    assert first.headers["etag"].strip('"').startswith(f"{first.json['version']}-")
+
+
+async def test_a_tenant_sees_its_own_sessions_only_and_the_service_all(world: World) -> None:
+    await world.ticket()
+
+    assert (await world.call("GET", SESSION, credential=world.token("other"))).code == "tenant_mismatch"
+    assert (await world.call("GET", SESSION, headers={"Authorization": ""})).code == "unauthenticated"
+    assert (await world.call("GET", SESSION, credential=SERVICE_KEY)).status == 200
+
+
+async def test_a_session_that_never_was_is_unknown(world: World) -> None:
+    assert (await world.call("GET", "/api/v1/sessions/demo/nobody")).code == "session_unknown"
+    assert (await world.call("GET", "/api/v1/sessions/demo/a.b")).code == "invalid_name"
+
+
+async def test_the_tree_is_for_the_service_key_only(world: World) -> None:
+    world.change(tree=lambda: {"children": [{"name": "bridge"}]})
+
+    seen = await world.call("GET", "/api/v1/tree", credential=SERVICE_KEY)
+
+    assert seen.json == {"children": [{"name": "bridge"}]}
+    assert (await world.call("GET", "/api/v1/tree")).code == "service_only"
