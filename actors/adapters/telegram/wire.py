@@ -1,0 +1,76 @@
+"""The one connection of a session: a Telethon client on some key, watched until it ends. All asyncio code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from telethon import TelegramClient, events, types
+
+from actors.adapters.telegram.app import TelegramApp, new_client
+from actors.adapters.telegram.session_file import LiveSession
+
+
+class Wire:
+    """At most one connected client at any moment.
+
+    `scanned()` is called when a phone accepted a QR token, `ended(error)` when the connection ends by itself;
+    `error` is why, as far as Telethon knows.
+    """
+
+    def __init__(
+        self, app: TelegramApp, scanned: Callable[[], None], ended: Callable[[BaseException | None], None]
+    ) -> None:
+        self._app = app
+        self._scanned = scanned
+        self._ended = ended
+        self._client: Any = None
+        self._watched: asyncio.Future[None] | None = None
+
+    @property
+    def session(self) -> LiveSession | None:
+        """The key in use."""
+        return None if self._client is None else self._client.session
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a call would need no new connection."""
+        # Watched: a client whose connect was cut short may look connected, and has not said who it is.
+        return self._client is not None and self._watched is not None and bool(self._client.is_connected())
+
+    async def client_on(self, session: LiveSession) -> TelegramClient:
+        """The client on this key, connected. One that lost its connection is never used again."""
+        if self.session is session and self.is_connected:
+            return self._client
+        await self.close()
+        client = self._client = new_client(self._app, session)
+        client.add_event_handler(self._token_accepted, events.Raw(types.UpdateLoginToken))
+        await client.connect()
+        self._watch(client)
+        return client
+
+    async def switch_dc(self, dc_id: int) -> None:
+        """Go over to another data centre with the same client, as a QR token's migration demands."""
+        self._watched = None  # this connection is about to end, and should
+        await self._client._switch_dc(dc_id)  # noqa: SLF001 - what Telethon's own QRLogin does
+        self._watch(self._client)
+
+    async def close(self) -> None:
+        """Close the connection that is open, if any, and expect its end."""
+        client, self._client, self._watched = self._client, None, None
+        if client is not None:
+            await client.disconnect()
+
+    async def _token_accepted(self, _update: types.UpdateLoginToken) -> None:
+        self._scanned()
+
+    def _watch(self, client: Any) -> None:
+        disconnected = self._watched = client.disconnected
+
+        def ended(future: asyncio.Future[None]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if self._watched is disconnected:
+                self._ended(client._updates_error or error)  # noqa: SLF001 - why its update loop gave up
+
+        disconnected.add_done_callback(ended)
