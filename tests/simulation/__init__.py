@@ -1,1 +1,1 @@
-"""A simulation of the whole supervisor: many sessions, people and troubles in virtual time, all drawn from one seed."""
+"""A simulation of the whole supervisor: sessions, people and troubles in virtual time, drawn from one seed."""
