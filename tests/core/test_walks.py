@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from random import Random
 
 from hypothesis import given, settings
 
@@ -25,8 +26,9 @@ from actors.core.states import (
     user_action,
 )
 from actors.core.steps import Complete, Failed, step_for
+from actors.core.transitions import TRANSITIONS
 from tests.core.examples import COMMAND_TYPES, MESSAGE_TYPES
-from tests.core.walks import MAKE, MARKER, Step, walks
+from tests.core.walks import LONGEST, MAKE, MARKER, Step, walk, walks
 
 thorough = settings(max_examples=300, deadline=None)
 
@@ -38,6 +40,18 @@ def without_history(state: State) -> State:
 
 def test_a_walk_can_take_every_message() -> None:
     assert set(MAKE) == set(MESSAGE_TYPES)
+
+
+def test_walks_get_to_every_lawful_pair() -> None:
+    dice = Random(0)  # noqa: S311 - the same walks every time
+    met = {
+        (type(step.before), type(step.message))
+        for _ in range(300)
+        for step in walk(LONGEST, dice.randbytes(3 * LONGEST))
+        if step.decision is not None
+    }
+
+    assert met == {(state, message) for state, moves in TRANSITIONS.items() for message in moves}
 
 
 @thorough
