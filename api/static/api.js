@@ -17,28 +17,37 @@ export class Api {
     this.#launch = launch;
   }
 
-  start() {
-    return this.#post("/api/qr/start", { tenant_id: this.#launch.tenant ?? "", app_id: this.#launch.app ?? "" });
+  start(flow, fields = {}) {
+    const session = { tenant_id: this.#launch.tenant ?? "", app_id: this.#launch.app ?? "" };
+    return this.#post(`/api/v1/login/start/${flow}`, { ...session, ...fields });
   }
 
   // Without `since` it answers at once, else when something newer is known. The ticket stays out of the URL.
-  status(ticket, since, signal) {
+  read(ticket, since, signal) {
     const query = since === undefined ? "" : `?wait=${WAIT}&since=${since}`;
-    return this.#call(`/api/qr/status${query}`, { headers: { "X-Ticket": ticket } }, signal);
+    return this.#call(`/api/v1/login/current${query}`, { headers: { "X-Ticket": ticket } }, signal);
   }
 
-  password(ticket, password) {
-    return this.#post("/api/qr/password", { ticket, password });
+  // One transaction: if the answer got lost, asking again under the same id submits nothing twice.
+  async step(ticket, input) {
+    const body = { txn_id: randomId(), ...input };
+    const send = () => this.#post("/api/v1/login/current/step", body, { "X-Ticket": ticket });
+    try {
+      return await send();
+    } catch (problem) {
+      if (problem.code !== "network") throw problem;
+      return await send();
+    }
   }
 
   cancel(ticket) {
-    return this.#post("/api/qr/cancel", { ticket });
+    return this.#call("/api/v1/login/current", { method: "DELETE", headers: { "X-Ticket": ticket } });
   }
 
-  #post(path, body) {
+  #post(path, body, headers = {}) {
     return this.#call(path, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...headers },
       body: JSON.stringify(body),
     });
   }
@@ -61,3 +70,5 @@ export class Api {
     }
   }
 }
+
+const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -5,65 +5,118 @@ import { forgetTicket, keepTicket, keptTicket } from "./launch.js";
 
 const SHORTEST_ROUND = 1000;
 const LONGEST_PAUSE = 15_000;
-const ASK_AGAIN = new Set(["out_of_turn", "ticket_superseded", "login_ended", "ticket_unknown", "no_answer"]);
+const ASK_AGAIN = new Set(["out_of_turn", "ticket_superseded", "ticket_unknown", "no_answer", "txn_in_work"]);
 
 const pause = (length) => new Promise((resolve) => setTimeout(resolve, length));
 
 export class Flow {
   #api;
   #screens;
+  #byPhone;
   #ticket = null;
+  #turn = 0;
   #poll = new AbortController();
 
-  constructor(api, screens) {
+  constructor(api, screens, byPhone) {
     this.#api = api;
     this.#screens = screens;
-    screens.on({ cancel: () => this.#cancel(), password: (password) => this.#password(password) });
+    this.#byPhone = byPhone;
+    screens.on({
+      cancel: () => this.#cancel(),
+      useQr: () => this.#startQr(),
+      usePhone: () => this.#askPhone(),
+      phone: (phone) => this.#startCode(phone),
+      code: (code) => this.#handIn("code", { type: "code", code }),
+      resend: () => this.#handIn("code", { type: "action", action: "resend" }),
+      password: (password) => this.#handIn("password", { type: "password", password }),
+    });
     // A page in the background may lose its connection without a word, so it looks anew when it comes back.
     document.addEventListener("visibilitychange", () => document.hidden || this.#lookAgain());
   }
 
-  async begin() {
+  begin() {
     this.#screens.loading();
+    return this.#run(async (turn) => {
+      this.#ticket = await this.#liveTicket();
+      if (this.#ticket) await this.#follow(turn);
+      else if (turn === this.#turn) this.#again();
+    });
+  }
+
+  #again() {
+    if (this.#byPhone) this.#askPhone();
+    else this.#startQr();
+  }
+
+  #startQr() {
+    this.#byPhone = false;
+    this.#screens.loading();
+    return this.#run(async (turn) => {
+      this.#take(await this.#api.start("qr"));
+      await this.#follow(turn);
+    });
+  }
+
+  #askPhone() {
+    this.#byPhone = true;
+    return this.#run(async () => this.#screens.phone());
+  }
+
+  #startCode(phone) {
+    return this.#run(async (turn) => {
+      try {
+        this.#take(await this.#api.start("code", { phone }));
+      } catch (problem) {
+        if (problem.code === "already_authorized") throw problem;
+        this.#screens.phoneFailed(problem);
+        return;
+      }
+      await this.#follow(turn);
+    });
+  }
+
+  // One thing at a time: what is begun later takes over from what was begun before.
+  async #run(work) {
+    const turn = (this.#turn += 1);
+    this.#poll.abort();
     try {
-      this.#ticket = (await this.#liveTicket()) ?? (await this.#newTicket());
-      await this.#follow();
+      await work(turn);
     } catch (problem) {
-      this.#end(problem);
+      if (turn === this.#turn) this.#end(problem);
     }
   }
 
-  // After a reload the login is where it was, even if it waits for a password.
+  #take({ login }) {
+    this.#ticket = login.ticket;
+    keepTicket(login.ticket);
+  }
+
+  // After a reload the login is where it was, even if it waits for a code or a password.
   async #liveTicket() {
     const ticket = keptTicket();
     if (!ticket) return null;
     try {
-      const status = await this.#api.status(ticket);
-      return status.step.type === "failed" ? null : ticket;
+      const { step } = await this.#api.read(ticket);
+      return step.type === "failed" ? null : ticket;
     } catch (problem) {
       if (problem.code === "ticket_unknown") return null;
       throw problem;
     }
   }
 
-  async #newTicket() {
-    const login = await this.#api.start();
-    keepTicket(login.ticket);
-    return login.ticket;
-  }
-
-  async #follow() {
+  async #follow(turn) {
     let since;
     let failures = 0;
-    for (;;) {
+    while (turn === this.#turn) {
       const begun = performance.now();
       const before = since;
       try {
-        const status = await this.#look(since);
+        const reply = await this.#look(since);
+        if (turn !== this.#turn) return;
         if (failures) this.#screens.reconnected();
         failures = 0;
-        since = status.sequence;
-        if (this.#render(status)) return;
+        since = reply.sequence;
+        if (this.#render(reply)) return;
         if (since === before && performance.now() - begun < SHORTEST_ROUND) await pause(SHORTEST_ROUND);
       } catch (problem) {
         if (problem.code !== "network" && !problem.retryAfter) throw problem;
@@ -78,7 +131,7 @@ export class Flow {
 
   #look(since) {
     this.#poll = new AbortController();
-    return this.#api.status(this.#ticket, since, this.#poll.signal);
+    return this.#api.read(this.#ticket, since, this.#poll.signal);
   }
 
   #lookAgain() {
@@ -86,22 +139,28 @@ export class Flow {
   }
 
   // Whether it is over.
-  #render(status) {
-    switch (`${status.step.type} ${status.step.kind ?? ""}`.trim()) {
-      case "display_and_wait qr":
-        this.#screens.qr(status);
+  #render(reply) {
+    const { step } = reply;
+    switch (step.step_id) {
+      case "qr":
+        this.#screens.qr(reply);
         return false;
-      case "user_input password":
-        this.#screens.password(status);
+      case "code":
+        this.#byPhone = true;
+        this.#screens.code(reply);
+        return false;
+      case "password":
+        this.#screens.password(reply);
         return false;
       case "complete":
         forgetTicket();
-        this.#screens.done(status.telegram_user_id);
+        this.#screens.done(step.telegram_user_id);
         return true;
       case "failed":
-        throw new Problem({ code: "login_ended", reason: status.reason });
+        throw new Problem({ code: "login_ended", reason: step.reason });
       default:
-        throw new Problem({ code: "out_of_turn" });
+        this.#screens.loading();
+        return false;
     }
   }
 
@@ -114,14 +173,13 @@ export class Flow {
     this.#screens.error(problem, () => this.begin());
   }
 
-  async #password(password) {
+  async #handIn(screen, input) {
     try {
-      await this.#api.password(this.#ticket, password);
-      this.#lookAgain();
+      const { step } = await this.#api.step(this.#ticket, input);
+      if (step.error && step.step_id === screen) this.#screens.stepFailed(screen, step);
+      else this.#lookAgain();
     } catch (problem) {
-      if (problem.code === "password_invalid") this.#screens.passwordWrong(problem.body);
-      else if (problem.code === "flood_wait") this.#screens.passwordMustWait(problem.retryAfter);
-      else this.#screens.passwordFailed(problem);
+      this.#screens.failed(screen, problem);
       if (ASK_AGAIN.has(problem.code)) this.#lookAgain();
     }
   }

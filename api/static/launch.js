@@ -20,9 +20,15 @@ function read(given) {
     app: given.get("app"),
     token: given.get("token"),
     language: given.get("lang") ?? telegramLanguage(given.get("tgWebAppData")),
+    platform: given.get("tgWebAppPlatform"),
     theme: parsed(given.get("tgWebAppThemeParams")),
   };
   return Object.fromEntries(Object.entries(launch).filter(([, value]) => value));
+}
+
+// A phone cannot scan its own screen.
+export function isPhone({ platform }) {
+  return /^(ios|android)/.test(platform ?? "") || matchMedia("(pointer: coarse) and (max-width: 600px)").matches;
 }
 
 function telegramLanguage(initData) {

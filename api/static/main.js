@@ -3,7 +3,7 @@
 import { Api } from "./api.js";
 import { Flow } from "./flow.js";
 import { loadTexts } from "./i18n.js";
-import { takeLaunch } from "./launch.js";
+import { isPhone, takeLaunch } from "./launch.js";
 import { Screens } from "./screens.js";
 import { applyTheme } from "./theme.js";
 
@@ -11,4 +11,4 @@ const launch = takeLaunch();
 applyTheme(launch.theme);
 const texts = await loadTexts(launch.language);
 const screens = new Screens(document, texts, launch.app);
-new Flow(new Api(launch), screens).begin();
+new Flow(new Api(launch), screens, isPhone(launch)).begin();

@@ -130,7 +130,7 @@ def test_every_problem_and_every_reason_has_a_sentence_and_no_sentence_is_left_o
 def test_every_sentence_that_the_page_asks_for_is_there_and_no_other(language: str) -> None:
     sources = "".join(path.read_text() for path in (*STATIC.glob("*.js"), TEMPLATES / "miniapp.html"))
     asked = set(re.findall(r'data-(?:text|alt)="(\w+)"', sources)) | set(re.findall(r'ui\("(\w+)"', sources))
-    asked |= set(re.findall(r'"(done_\w+)"', sources))
+    asked |= set(re.findall(r'"((?:done|code_sent)_\w+)"', sources))
 
     assert asked == _texts(language)["ui"].keys()
 
