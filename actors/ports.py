@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -190,6 +190,11 @@ class Answers(Protocol):
 
 class Directory(Protocol):
     """Where anybody finds a session, whichever process runs it."""
+
+    @property
+    def running(self) -> Mapping[SessionKey, object]:
+        """The sessions that run in this process; what they map to is the directory's own."""
+        ...
 
     async def ask(self, key: SessionKey, command: Command, within: float) -> State:
         """Let the session's actor work on a command. Raises Refused and the errors of `actors.errors`."""

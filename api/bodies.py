@@ -21,6 +21,8 @@ from api.errors import BadJson, InvalidRequest
 
 LONGEST_BODY = 16 * 1024
 LONGEST_WAIT = 25
+LONGEST_LIST = 200
+LONGEST_CURSOR = 129
 
 Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
 
@@ -138,6 +140,17 @@ class FollowQuery(Body):
     since: Annotated[
         int | None,
         Field(ge=0, description="The `sequence` that the client knows; a newer one is answered at once."),
+    ] = None
+
+
+class SessionsQuery(Body):
+    """Which part of a long list. Parameters arrive as text, hence not strict."""
+
+    model_config = ConfigDict(strict=False)
+
+    limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
+    cursor: Annotated[
+        str | None, Field(max_length=LONGEST_CURSOR, description="The `next_cursor` of the answer before.")
     ] = None
 
 

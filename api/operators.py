@@ -9,24 +9,29 @@ from typing import Any
 from quart import Blueprint, Response, request
 
 from actors.bridge import in_trio
-from actors.core.names import SessionKey
-from actors.published import Snapshot
-from api.caller import present_caller
+from api import bodies
+from api.caller import Caller, present_caller
 from api.doors import Doors, doors
 from api.errors import ServiceOnly, SessionUnknown
-from api.session_replies import session
+from api.session_replies import SessionsReply, session
 
 operators = Blueprint("operators", __name__, url_prefix="/api/v1")
 
-TAKING_UP = 5.0
-"""Seconds for a session that nobody has asked for yet to be read from the store."""
+
+@operators.get("/sessions")
+async def list_sessions() -> dict[str, Any]:
+    """Tell how each session is that runs in this process, in the order of their names."""
+    caller = present_caller()
+    query = bodies.read_query(bodies.SessionsQuery)
+    reply = await in_trio(_listed, doors(), caller, query)
+    return reply.model_dump(mode="json")
 
 
 @operators.get("/sessions/<tenant_id>/<app_id>")
 async def read_session(tenant_id: str, app_id: str) -> Response:
     """Tell how a session is, or that this is what the caller knows."""
     key = present_caller().session(tenant_id, app_id)
-    snapshot = await in_trio(_taken_up, doors(), key)
+    snapshot = await in_trio(doors().directory.look, key)
     if not snapshot.version:
         raise SessionUnknown
     text = session(key, snapshot).model_dump_json()
@@ -45,12 +50,15 @@ async def read_tree() -> Mapping[str, Any]:
     return await in_trio(_tree, doors())
 
 
-async def _taken_up(here: Doors, key: SessionKey) -> Snapshot:
-    snapshot = await here.directory.look(key)
-    if not snapshot.sequence:
-        with here.polls.open(TAKING_UP):
-            snapshot = await here.directory.wait_change(key, 0, TAKING_UP)
-    return snapshot
+async def _listed(here: Doors, caller: Caller, query: bodies.SessionsQuery) -> SessionsReply:
+    after = query.cursor or ""
+    keys = sorted((key for key in here.directory.running if caller.may_use(key)), key=str)
+    rest = [key for key in keys if str(key) > after]
+    page = rest[: query.limit]
+    return SessionsReply(
+        sessions=[session(key, await here.directory.look(key)) for key in page],
+        next_cursor=str(page[-1]) if len(rest) > len(page) else None,
+    )
 
 
 async def _tree(here: Doors) -> Mapping[str, Any]:

@@ -161,6 +161,22 @@ LOGIN = (
 OPERATORS = (
     Route(
         method="GET",
+        path="/api/v1/sessions",
+        name="listSessions",
+        summary="The sessions that run in this process.",
+        query=bodies.SessionsQuery,
+        reply=session_replies.SessionsReply,
+        problems=(
+            "unauthenticated",
+            "session_expired",
+            "invalid_request",
+            "store_unavailable",
+            "stopping",
+            "unavailable",
+        ),
+    ),
+    Route(
+        method="GET",
         path="/api/v1/sessions/{tenant_id}/{app_id}",
         name="readSession",
         summary="How a session is.",

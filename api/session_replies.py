@@ -22,6 +22,13 @@ class SessionReply(Reply):
     version: int
 
 
+class SessionsReply(Reply):
+    """Some sessions. With `next_cursor` as cursor the next request goes on after them; null means no more."""
+
+    sessions: list[SessionReply]
+    next_cursor: str | None
+
+
 def session(key: SessionKey, snapshot: Snapshot) -> SessionReply:
     """This session as it was shown last."""
     state = snapshot.state

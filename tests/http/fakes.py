@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import trio
 
 from actors.actor import Actor, Surroundings
@@ -21,6 +23,10 @@ class LocalDirectory:
         self._nursery = nursery
         self._surroundings = surroundings
         self._sessions: dict[SessionKey, tuple[Mailbox, Published]] = {}
+
+    @property
+    def running(self) -> Mapping[SessionKey, object]:
+        return self._sessions
 
     async def ask(self, key: SessionKey, command: Command, within: float) -> State:
         await self._reach()

@@ -62,3 +62,33 @@ async def test_the_tree_is_for_the_service_key_only(world: World) -> None:
 
     assert seen.json == {"children": [{"name": "bridge"}]}
     assert (await world.call("GET", "/api/v1/tree")).code == "service_only"
+
+
+async def test_a_long_list_comes_in_pages_without_gaps_or_repetitions(world: World) -> None:
+    apps = ["a", "a-b", "a0", "b", "main"]
+    for app in reversed(apps):
+        await world.start(app_id=app)
+    await world.call("POST", "/api/qr/start", {"tenant_id": "other", "app_id": "x"}, credential=SERVICE_KEY)
+    seen: list[str] = []
+    cursor: str | None = ""
+    pages = 0
+    while cursor is not None:
+        query = f"?limit=2&cursor={cursor}" if cursor else "?limit=2"
+        page = (await world.call("GET", f"/api/v1/sessions{query}", credential=SERVICE_KEY)).json
+        seen += [f"{each['tenant_id']}/{each['app_id']}" for each in page["sessions"]]
+        cursor = page["next_cursor"]
+        pages += 1
+
+    assert (seen, pages) == ([*sorted(f"demo/{app}" for app in apps), "other/x"], 3)
+
+
+async def test_a_tenant_lists_its_own_sessions_only(world: World) -> None:
+    await world.ticket()
+    await world.call("POST", "/api/qr/start", {"tenant_id": "other", "app_id": "x"}, credential=SERVICE_KEY)
+
+    page = (await world.call("GET", "/api/v1/sessions")).json
+
+    assert [(each["tenant_id"], each["state"]) for each in page["sessions"]] == [("demo", "PENDING_QR")]
+    assert page["next_cursor"] is None
+    assert (await world.call("GET", "/api/v1/sessions?limit=0")).code == "invalid_request"
+    assert (await world.call("GET", "/api/v1/sessions?limit=201")).code == "invalid_request"
