@@ -135,12 +135,17 @@ class Line:
         world, far = self._world, self._far
         trouble = self._trouble(method)
         world.rules.note(method, far.key, trouble)
-        if key is not None and self.using is not key:
+        if key is None or self.using is key:
+            return await self._answer(trouble, act)
+
+        async def attempt() -> m.Signal:
             await trio.sleep(world.chance.uniform(0.01, 0.4))
             if not world.outage:
                 self.use(key)
-        await trio.sleep(world.chance.uniform(0.01, 0.4))
-        return await self._end(trouble, act)
+            return await self._answer(trouble, act)
+
+        by_itself = key is far.file
+        return await world.gate.through(far.key, attempt, dc=lambda: far.dc, background=by_itself)
 
     def _trouble(self, method: str) -> str | None:
         world, chance = self._world, self._world.chance
@@ -154,7 +159,8 @@ class Line:
             return "unheard of"
         return chance.choice(TROUBLES)
 
-    async def _end(self, trouble: str | None, act: Act) -> m.Signal:
+    async def _answer(self, trouble: str | None, act: Act) -> m.Signal:
+        await trio.sleep(self._world.chance.uniform(0.01, 0.4))
         match trouble:
             case None:
                 return act()

@@ -18,7 +18,10 @@ from actors.core import messages as m
 from actors.core.names import SessionKey
 from actors.core.states import Authorized, Reason, Revoked, Substate
 from actors.errors import StoreUnavailable
-from supervisor.events import Event, LifeCrashed, SessionParked
+from supervisor.events import Event, LifeCrashed, LifeHeld, Scope, SessionParked
+from supervisor.gate import ConnectGate, new_breaker, new_breakers
+from supervisor.guarded_store import STORE_POLICY, GuardedStore
+from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import DRAIN, Sessions
 from tests.simulation.people import Person, account
@@ -33,6 +36,8 @@ SETTLE = 3600.0
 STEPS_TO_LOOK_AFTER = 200_000
 EPOCH = 1_800_000_000.123
 TENANTS = 7
+CONNECTS = 20
+"""Connects per second, and as many at once."""
 
 
 class RuleBroken(AssertionError):
@@ -116,6 +121,7 @@ class Simulation:
         for number in range(sessions):
             key = SessionKey(f"tenant-{number % TENANTS}", f"app-{number}")
             self.world.sessions[key] = FarSide(key, account(number, chance), fragile=number % 5 == 0)
+            self.world.sessions[key].dc = chance.randint(1, 5)
 
     async def run(self, seconds: float) -> None:
         """Trouble for so long, then peace, then the reckoning."""
@@ -137,7 +143,11 @@ class Simulation:
     async def _process(self, seconds: float, *, reckon: bool = False) -> None:
         """One process, which is told to go after a while, or falls over."""
         falls_over = not reckon and self.chance.random() < 0.5
-        surroundings = Surroundings(self.store, self.world, self.clock, self._tell)
+        gate = self.world.gate = ConnectGate(
+            Pace(CONNECTS, burst=CONNECTS), new_breakers(self._tell), self.clock
+        )
+        store = GuardedStore(self.store, new_breaker(Scope.STORE, self._tell, STORE_POLICY))
+        surroundings = Surroundings(store, self.world, self.clock, self._tell)
         sessions = Sessions(surroundings, RestartPolicy(), self._tell)
         stopping_at = trio.current_time() + seconds
         with trio.move_on_at(stopping_at if falls_over else float("inf")):
@@ -148,6 +158,7 @@ class Simulation:
                 if reckon:
                     await self._reckon()
                 stopping_at = trio.current_time()
+                gate.close()
         self.sessions = None
         self.rules.note("process ended", detail=falls_over)
         self._all_gone(sessions, trio.current_time() - stopping_at)
@@ -170,7 +181,7 @@ class Simulation:
 
     def _tell(self, event: Event) -> None:
         self.rules.note(type(event).__name__, getattr(event, "key", None))
-        if isinstance(event, LifeCrashed | SessionParked):
+        if isinstance(event, LifeCrashed | LifeHeld | SessionParked):
             fragile = self.world.sessions[event.key].fragile
             self.rules.hold(fragile, f"nobody crashes for a neighbour: {event.error!r}", event.key)
 
@@ -200,6 +211,10 @@ class Simulation:
             state = await self.sessions.ask(far.key, m.Validate(), within=60.0)
         self.rules.note("at the end", far.key, state)
         self.rules.note(f"at the end {state.name}")
+        for key in far.replaced:
+            self.rules.note(
+                "replaced key still logged in" if key.is_valid else "replaced key logged out", far.key
+            )
         if far.file is None or not far.file.is_valid:
             well = not isinstance(state, Authorized)
             self.rules.hold(well, f"without a credential nobody is AUTHORIZED: {state}", far.key)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulation.run import RuleBroken, simulate
 
-SESSIONS = 20
+SESSIONS = 12
 HOURS = 2.0
 
 

@@ -13,6 +13,7 @@ from actors.core.messages import Signal
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
+from actors.ports import Gate
 from tests.fakes import FakeAccount
 from tests.simulation.rules import Rules
 
@@ -50,9 +51,11 @@ class FarSide:
     account: FakeAccount
     fragile: bool
     """Whether errors that nobody knows may happen here; every other session must never crash."""
+    dc: int = 2
     poisoned: bool = False
     frozen: bool = False
     file: AuthKey | None = None
+    replaced: list[AuthKey] = field(default_factory=list)
     line: Line | None = None
     revokes_waiting: int = 0
     revoke_asked: bool = False
@@ -69,6 +72,9 @@ class FarSide:
 
 class World:
     """Everybody's far side. It is the OpenTelegram port, and judges how its credentials are treated."""
+
+    gate: Gate
+    """That of the process which runs now."""
 
     def __init__(self, rules: Rules, clock: Clock, chance: random.Random) -> None:
         self.rules = rules
@@ -109,7 +115,7 @@ class World:
     def adopted(self, far: FarSide, key: AuthKey) -> None:
         """A new credential was written over the session's file."""
         if far.file is not None and far.file.is_valid:
-            self.rules.note("valid key replaced", far.key)
+            far.replaced.append(far.file)
         far.file = key
         far.revoke_asked = far.revokes_waiting > 0
 
@@ -119,8 +125,11 @@ class World:
         key.ended = key.ended or Reason.REQUESTED
 
     def logged_out(self, far: FarSide, key: AuthKey) -> None:
-        """Telegram was asked to forget the session's credential."""
-        asked = far.revoke_asked or not key.is_valid
+        """Telegram was asked to forget the session's credential.
+
+        One that no session was ever AUTHORIZED with may go: its login was cut off between the file and the row.
+        """
+        asked = far.revoke_asked or not key.is_valid or not key.owned
         self.rules.hold(asked, "nobody is logged out unless they asked for it", far.key)
         key.ended = key.ended or Reason.REQUESTED
 
