@@ -53,7 +53,8 @@ class FakeSession:
     connections: int = 0
     most_connections: int = 0
     logins_logged_out: int = 0
-    old_keys_logged_out: int = 0
+    left_behind: int = 0
+    """Keys that are logged in at Telegram still, and that neither the file nor a login holds."""
     calls: list[str] = field(default_factory=list)
     lines: list[FakeLine] = field(default_factory=list)
     _answers: deque[Answer] = field(default_factory=deque)
@@ -69,6 +70,12 @@ class FakeSession:
             if script:
                 return script.popleft()
         return None
+
+    @property
+    def authorizations(self) -> int:
+        """With how many keys the account is logged in at Telegram."""
+        in_file = self.credential is not None and self.ended is None
+        return in_file + self.left_behind + sum(line.signed_in for line in self.lines)
 
     @property
     def line(self) -> FakeLine:
@@ -108,7 +115,7 @@ class FakeTelegram:
         try:
             yield line
         finally:
-            line.hang_up()
+            line.close()
             session.lines.remove(line)
 
 
@@ -124,6 +131,8 @@ class FakeLine:
         self._issued = 0
         self._code_sent = False
         self._let_in: FakeAccount | None = None
+        self.signed_in = False
+        self._old_key = False
 
     async def export_token(self) -> m.Signal:
         return await self._scripted("export_token") or self._token_or_outcome()
@@ -148,19 +157,20 @@ class FakeLine:
 
     async def log_out_old_key(self) -> None:
         await self._scripted("log_out_old_key")
-        self._session.old_keys_logged_out += 1
+        self._session.left_behind -= self._old_key
+        self._old_key = False
 
     async def abandon_login(self, *, log_out: bool) -> None:
         await self._scripted("abandon_login")
         self._session.logins_logged_out += log_out
-        self._forget_login()
+        self._forget_login(leave_behind=not log_out)
 
     async def connect(self) -> m.Signal:
         return await self._scripted("connect") or self._validated()
 
     async def disconnect(self) -> None:
         await self._scripted("disconnect")
-        self.hang_up()
+        self.close()
 
     async def log_out(self) -> m.Signal:
         return await self._scripted("log_out") or self._logged_out()
@@ -178,6 +188,11 @@ class FakeLine:
         assert self._connected_as is not None, "no connection is open"
         self.hang_up()
         self.tell(m.ConnectionLost(self._clock.now()))
+
+    def close(self) -> None:
+        """Close whatever connection is open, and with it the login that is under way."""
+        self._forget_login()
+        self.hang_up()
 
     def hang_up(self) -> None:
         """Close whatever connection is open."""
@@ -225,7 +240,7 @@ class FakeLine:
         self._connect_as("login")
         if token != self._session.account.bot_token:
             return m.LoginFailed(Reason.BOT_TOKEN_INVALID)
-        return m.SignedIn(self._session.account.id)
+        return self._sign_in(self._session.account)
 
     def _code_checked(self, code: str) -> m.Signal:
         if not self._code_sent:
@@ -237,7 +252,7 @@ class FakeLine:
     def _first_factor_done(self, account: FakeAccount) -> m.Signal:
         self._let_in = account
         if account.password is None:
-            return m.SignedIn(account.id)
+            return self._sign_in(account)
         return m.PasswordNeeded(self._clock.now(), account.hint)
 
     def _password_checked(self, password: str) -> m.Signal:
@@ -245,21 +260,29 @@ class FakeLine:
             return m.LoginFailed(Reason.LOGIN_REFUSED)
         if password != self._let_in.password:
             return m.PasswordRejected()
-        return m.SignedIn(self._let_in.id)
+        return self._sign_in(self._let_in)
+
+    def _sign_in(self, account: FakeAccount) -> m.Signal:
+        self.signed_in = True
+        return m.SignedIn(account.id)
 
     def _adopted(self, account_id: int) -> m.Signal:
-        self._session.credential = account_id
-        self._session.ended = None
-        self._forget_login()
+        session = self._session
+        self._old_key = session.credential is not None and session.ended is None
+        session.left_behind += self._old_key
+        session.credential, session.ended = account_id, None
+        self._forget_login(leave_behind=False)
         return m.Adopted(account_id)
 
-    def _forget_login(self) -> None:
+    def _forget_login(self, *, leave_behind: bool = True) -> None:
         if self._connected_as == "login":
             self.hang_up()
-        self._token, self._code_sent, self._let_in = None, False, None
+        self._session.left_behind += self.signed_in and leave_behind
+        self._token, self._code_sent, self._let_in, self.signed_in = None, False, None, False
 
     def _validated(self) -> m.Signal:
         session = self._session
+        self._forget_login()
         if session.credential is None:
             return m.CredentialMissing()
         self._connect_as("session")
@@ -271,6 +294,6 @@ class FakeLine:
         return m.AccountFrozen() if session.frozen else m.Online(session.credential, self._clock.now())
 
     def _logged_out(self) -> m.Signal:
-        self.hang_up()
-        gone, self._session.credential = self._session.credential, None
-        return m.CredentialMissing() if gone is None else m.LoggedOut()
+        self.close()
+        self._session.credential = None
+        return m.LoggedOut()
