@@ -1,12 +1,16 @@
-"""Which store a test is about: the fake, or the real one on either engine of the bridge."""
+"""What a test is about: the fake, or the real one on either engine of the bridge."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from telethon import TelegramClient
+from telethon.crypto import rsa
+from telethon.network import authenticator
 
-from actors.ports import Store, Tickets
+from actors.ports import Store, Telegram, Tickets
 from tests.contracts.benches import (
     FakeBench,
     FakeTicketsBench,
@@ -17,6 +21,13 @@ from tests.contracts.benches import (
     open_bench,
     open_engine,
     open_tickets_bench,
+)
+from tests.contracts.telegram_bench import (
+    SandboxBench,
+    TelegramBench,
+    Who,
+    open_fake_bench,
+    open_sandbox_bench,
 )
 from tests.stores import Database
 
@@ -86,3 +97,46 @@ def valkey(tickets_bench: TicketsBench) -> RedisBench:
     """The same bench, where it must be a real one."""
     assert isinstance(tickets_bench, RedisBench)
     return tickets_bench
+
+
+@pytest.fixture(params=["plain"])
+def who(request: pytest.FixtureRequest) -> Who:
+    """Whose account at Telegram it is about."""
+    who: Who = request.param
+    return who
+
+
+@pytest.fixture
+def session_files(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None:
+    """Where the session files are, if real lines are wanted. What they set in Telethon is undone."""
+    if kind == "fake":
+        return None
+    monkeypatch.setattr(authenticator, "pow", pow, raising=False)
+    monkeypatch.setattr(rsa, "_server_keys", dict(rsa._server_keys))
+    monkeypatch.setattr(TelegramClient, "_config", None)
+    return tmp_path
+
+
+@pytest.fixture
+async def telegram(kind: str, who: Who, session_files: Path | None) -> AsyncIterator[TelegramBench]:
+    """Telegram and a person, for one session's lines."""
+    if session_files is None:
+        async with open_fake_bench(who) as fake:
+            yield fake
+        return
+    async with open_engine(kind), open_sandbox_bench(who, session_files) as real:
+        yield real
+
+
+@pytest.fixture
+def sandbox_bench(telegram: TelegramBench) -> SandboxBench:
+    """The same bench, where it must be a real one."""
+    assert isinstance(telegram, SandboxBench)
+    return telegram
+
+
+@pytest.fixture
+async def line(telegram: TelegramBench) -> AsyncIterator[Telegram]:
+    """What is tested."""
+    async with telegram.open() as line:
+        yield line
