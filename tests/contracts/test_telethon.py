@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -57,6 +58,7 @@ async def test_plain_telethon_is_logged_in_with_the_file(sandbox_bench: SandboxB
     of(m.Online, await line.connect())
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # Telethon's, from Python 3.13 on
 async def test_a_file_that_is_no_session_is_an_error_and_stays(
     sandbox_bench: SandboxBench, line: Telegram
 ) -> None:
@@ -70,6 +72,10 @@ async def test_a_file_that_is_no_session_is_an_error_and_stays(
 
     assert file.read_bytes() == garbage
     assert sandbox_bench.connections == 0
+
+    file.unlink()
+    assert await line.connect() == m.CredentialMissing()
+    gc.collect()  # what Telethon left open has to end in this test and not in the next
 
 
 # -- an account of another data centre
