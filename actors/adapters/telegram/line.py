@@ -94,7 +94,9 @@ class TelethonLine:
         """See the port. The key is on disk before its connection is closed, so it cannot get lost between."""
         if self._login is None:
             raise RuntimeError("there is no login to adopt")
-        self._old_key = await trio.to_thread.run_sync(self._files.read, self._key)
+        old = await trio.to_thread.run_sync(self._files.read, self._key)
+        if old is not None and old.auth_key.key != self._login.session.auth_key.key:  # not a repeated adopt
+            self._old_key = old
         await trio.to_thread.run_sync(self._files.write, self._key, self._login.session)
         await self.disconnect()
         return m.Adopted(account_id)
