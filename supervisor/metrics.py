@@ -14,6 +14,7 @@ from actors.core.states import SessionState
 from api import events as h
 from api.events import ApiEvent
 from supervisor import events as s
+from supervisor.settings import SettingsError
 from supervisor.breaker import Circuit
 
 
@@ -163,8 +164,13 @@ class Metrics:
 
     @asynccontextmanager
     async def serve(self, host: str, port: int) -> AsyncIterator[int]:
-        """Serve /metrics on its own port from a thread; yields the port."""
-        server, thread = start_http_server(port, host, registry=self.registry)
+        """Serve /metrics on its own port from a thread; yields the port. Raises SettingsError if it is taken."""
+        try:
+            server, thread = start_http_server(port, host, registry=self.registry)
+        except OSError as error:
+            raise SettingsError(
+                f"METRICS_PORT: {host}:{port} cannot be used ({error.strerror}); set METRICS_PORT or METRICS_HOST"
+            ) from error
         try:
             yield server.server_port
         finally:

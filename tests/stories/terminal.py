@@ -48,4 +48,6 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("TELEGRAM_")}
+    """Ours, without real credentials, and on ports that no other test has."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("TELEGRAM_")}
+    return {**ours, "PORT": "0", "METRICS_PORT": "0"}
