@@ -14,8 +14,8 @@ from actors.core.states import SessionState
 from api import events as h
 from api.events import ApiEvent
 from supervisor import events as s
-from supervisor.settings import SettingsError
 from supervisor.breaker import Circuit
+from supervisor.settings import SettingsError
 
 
 class Metrics:
