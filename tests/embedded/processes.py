@@ -30,5 +30,5 @@ def wait_until(condition: Callable[[], bool], within: float = 20) -> None:
 
 
 def _ps(*arguments: str) -> list[str]:
-    shown = subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False, env=os.environ)  # noqa: S607 - constants
+    shown = subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False, env=os.environ)
     return shown.stdout.split("\n")[:-1]

@@ -84,7 +84,7 @@ def test_a_stale_pid_file_that_names_a_living_process_is_no_obstacle(cluster: Pa
     os.kill(postgres.pid, signal.SIGKILL)
     wait_until(lambda: not postgres.is_running)
     # any process of that account: one that ends when its input does
-    with subprocess.Popen(["cat"], user=owner, stdin=subprocess.PIPE) as neighbour:  # noqa: S607
+    with subprocess.Popen(["cat"], user=owner, stdin=subprocess.PIPE) as neighbour:
         lines = pid_file.read_text().splitlines(keepends=True)
         pid_file.write_text("".join([f"{neighbour.pid}\n", *lines[1:]]))
         with postgres:
@@ -128,7 +128,7 @@ def test_a_started_server_is_not_started_again(cluster: Path) -> None:
 def test_a_deep_directory_works_and_leaves_no_short_cut_behind(directory: Path, fresh_cluster: Path) -> None:
     deep = directory.joinpath(*["deep" * 10] * 4)
     deep.parent.mkdir(parents=True)
-    subprocess.run(["cp", "-a", fresh_cluster, deep], check=True)  # noqa: S607 - cp keeps owners
+    subprocess.run(["cp", "-a", fresh_cluster, deep], check=True)
     with Postgres(deep, durable=False) as postgres:
         assert ask(postgres.url, "select 1") == 1
         short_cut = postgres._sockets
@@ -173,4 +173,4 @@ def test_a_refusal_of_the_server_is_passed_on(cluster: Path) -> None:
 
 def is_free(directory: Path) -> bool:
     """Whether nobody holds the directory any more."""
-    return subprocess.run(["flock", "-n", directory / "lock", "true"], check=False).returncode == 0  # noqa: S607 - constants
+    return subprocess.run(["flock", "-n", directory / "lock", "true"], check=False).returncode == 0
