@@ -33,6 +33,7 @@ class SlowStore(FakeStore):
 
     def __init__(self) -> None:
         super().__init__()
+        self.loads = 0
         self.attempts = 0
         self._open = trio.Event()
         self._open.set()
@@ -42,6 +43,10 @@ class SlowStore(FakeStore):
 
     def release(self) -> None:
         self._open.set()
+
+    async def load(self, key: SessionKey) -> Saved | None:
+        self.loads += 1
+        return await super().load(key)
 
     async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
         self.attempts += 1

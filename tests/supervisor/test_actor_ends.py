@@ -181,8 +181,9 @@ async def test_a_life_that_is_cut_off_tells_its_asker(session: OneSession) -> No
     async with trio.open_nursery() as askers:
 
         async def ask() -> None:
-            with pytest.raises(Stopping):
+            with pytest.raises(Stopping) as stopping:
                 await session.ask(session.service.start_qr())
+            assert stopping.value.retry_after == 1
 
         askers.start_soon(ask)
         await wait_all_tasks_blocked()

@@ -17,13 +17,13 @@ from actors.core.states import (
 )
 from actors.core.steps import Failed, step_for
 from actors.errors import NoAnswer
+from actors.published import Snapshot
 from tests.fakes import FakeAccount, Stall
 from tests.supervisor.service import OneSession, Service
 
 
-async def test_a_new_session_is_absent_and_writes_nothing(session: OneSession) -> None:
-
-    assert session.state == Absent()
+async def test_a_new_session_is_shown_as_absent_and_writes_nothing(session: OneSession) -> None:
+    assert session.published.snapshot == Snapshot(Absent(), version=0, since=0.0, sequence=1)
     assert session.service.store.rows == {}
     assert session.far_side.calls == []
 
@@ -120,9 +120,11 @@ async def test_a_frozen_account_s_logout_is_retried_without_haste(session: OneSe
 
 async def test_the_time_of_a_state_is_when_its_name_began(session: OneSession) -> None:
     life = session.life
-    await session.log_in()
+    await session.ask(session.service.start_qr())
+    await trio.sleep(5)
+    await session.accept()
     began = session.service.clock.now()
-    await trio.sleep(1000)
+    await trio.sleep(500)
     session.far_side.answer(m.FloodWaited(began + 1010), to="connect")
     await session.ask(m.Validate())
     await life.end()

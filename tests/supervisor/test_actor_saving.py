@@ -114,6 +114,40 @@ async def test_a_signal_in_an_outage_waits_and_is_not_lost(session: OneSession) 
     assert session.service.transitions()[-1] == ("Adopted", "AUTHORIZED")
 
 
+async def test_a_database_that_is_down_is_tried_less_and_less_often(session: OneSession) -> None:
+    await session.ask(session.service.start_qr())
+    store = session.service.store
+    store.down = True
+    await session.accept()
+    before = store.attempts
+
+    # at once, and then after 2, 4, 8, 16, 32, 60, 60 … seconds
+    for seconds, tries in (
+        (1.9, 0),
+        (2.1, 1),
+        (6.1, 2),
+        (14.1, 3),
+        (30.1, 4),
+        (62.1, 5),
+        (122.1, 6),
+        (182.1, 7),
+    ):
+        await trio.sleep_until(seconds)
+        assert store.attempts - before == tries
+
+
+async def test_a_session_that_cannot_be_loaded_is_tried_less_and_less_often(nursery: trio.Nursery) -> None:
+    session = OneSession(Service(), nursery)
+    store = session.service.store
+    store.down = True
+    life = await session.live()
+
+    for seconds, tries in ((1.9, 1), (2.1, 2), (6.1, 3), (14.1, 4), (30.1, 5), (62.1, 6), (122.1, 7)):
+        await trio.sleep_until(seconds)
+        assert store.loads == tries
+    await life.end()
+
+
 async def test_those_who_ask_meanwhile_are_refused(session: OneSession) -> None:
     await session.ask(session.service.start_qr())
     session.service.store.down = True

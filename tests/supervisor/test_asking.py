@@ -78,8 +78,12 @@ async def test_an_ask_waits_no_longer_than_its_asker_wants() -> None:
 
 @pytest.mark.parametrize("within", [0.0, -1.0])
 async def test_an_ask_without_patience_is_not_answered(within: float) -> None:
+    began = trio.current_time()
+
     with pytest.raises(NoAnswer):
         await Mailbox().ask(command(1), within=within)
+
+    assert trio.current_time() == began
 
 
 async def test_an_abandoned_ask_is_skipped(nursery: trio.Nursery) -> None:

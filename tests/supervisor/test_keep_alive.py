@@ -148,6 +148,7 @@ async def test_a_child_over_its_budget_is_parked_and_then_tried_once(nursery: tr
     assert len(child.starts) == 7
     assert child.health.phase is Phase.PARKED
     assert [type(event) for event in child.told[-3:]] == [SessionParked, SessionUnparked, SessionParked]
+    assert [event.seconds for event in child.told if isinstance(event, SessionParked)] == [300, 300]
 
 
 async def test_a_trial_that_succeeds_ends_the_rest(nursery: trio.Nursery) -> None:
