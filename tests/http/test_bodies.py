@@ -43,7 +43,6 @@ async def test_a_wrong_field_is_named_but_never_quoted(
         b'{"tenant_id": "demo", "app_id": NaN}',
         b'{"tenant_id": "demo", "app_id": "\\ud800"}',
         b'{"tenant_id": "demo", "app_id": "\xff"}',
-        b'{"a":' * 2000 + b"1" + b"}" * 2000,
         b'{"tenant_id": ' + b"9" * 5000 + b"}",
     ],
     ids=lambda raw: repr(raw[:24]),
@@ -52,6 +51,13 @@ async def test_what_is_not_one_plain_json_object_is_refused(world: World, raw: b
     answer = await world.call("POST", START, raw=raw)
 
     assert (answer.status, answer.code) == (400, "bad_json")
+
+
+async def test_an_object_in_an_object_in_an_object_without_end_is_refused(world: World) -> None:
+    answer = await world.call("POST", START, raw=b'{"a":' * 2000 + b"1" + b"}" * 2000)
+
+    assert answer.status == 400
+    assert answer.code in {"bad_json", "invalid_request"}  # newer Pythons can read that deep
 
 
 @pytest.mark.parametrize(
