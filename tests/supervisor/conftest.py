@@ -15,6 +15,7 @@ from trio.abc import Clock, Instrument
 from trio.testing import MockClock
 
 from tests.fakes import FakeAccount
+from tests.supervisor.environment import Environment
 from tests.supervisor.service import OneSession, Service
 
 HERE = Path(__file__).parent
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+async def service() -> Service:
+    """A service whose account has no password."""
+    return Service()
+
+
+@pytest.fixture
 async def session(nursery: trio.Nursery) -> OneSession:
     """A session that is alive and absent."""
     one = OneSession(Service(), nursery)
@@ -49,3 +56,9 @@ async def locked(nursery: trio.Nursery) -> OneSession:
     one = OneSession(Service(FakeAccount(password="correct horse", hint="the usual")), nursery)
     await one.live()
     return one
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """The process's environment, empty."""
+    return Environment(monkeypatch)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from supervisor.tree import Child, Stage, standing
 
@@ -161,6 +162,17 @@ async def test_a_cancelled_process_stops_everybody_in_reverse() -> None:
             await trio.sleep_forever()
 
     assert diary.lines == ["bridge is up", "api is up", "api is down", "bridge is down"]
+
+
+async def test_every_coming_and_going_is_logged() -> None:
+    with capture_logs() as lines:
+        async with standing([Diary().child("bridge", start=1.23456)]):
+            await trio.sleep(10)
+
+    assert lines == [
+        {"event": "child is up", "log_level": "info", "child": "bridge", "seconds": 1.235},
+        {"event": "child stops", "log_level": "info", "child": "bridge"},
+    ]
 
 
 async def test_an_empty_tree_stands() -> None:

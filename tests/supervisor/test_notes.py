@@ -1,0 +1,101 @@
+"""What an operator reads of a session's life, and that the rest is left to the metrics."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from structlog.testing import capture_logs
+
+from actors import events as a
+from actors.core.states import Reason, SessionState
+from api.events import ApiEvent, QrStart, QrStarted
+from supervisor import events as s
+from supervisor.breaker import Circuit
+from supervisor.logs import note
+from tests.supervisor.service import KEY
+
+BOOM = LookupError("boom")
+
+NOTED: dict[s.Event, dict[str, Any]] = {
+    a.Transitioned(KEY, SessionState.AUTHORIZED, SessionState.STALE, Reason.UNREACHABLE, "Unreachable"): {
+        "event": "session changed",
+        "log_level": "info",
+        "session": "tenant/app",
+        "before": "AUTHORIZED",
+        "after": "STALE",
+        "reason": "unreachable",
+        "because": "Unreachable",
+    },
+    s.LifeCrashed(KEY, BOOM, 2.0567): {
+        "event": "session crashed",
+        "log_level": "warning",
+        "session": "tenant/app",
+        "restart_in": 2.1,
+        "exc_info": BOOM,
+    },
+    s.SessionParked(KEY, BOOM, 300.4): {
+        "event": "session parked",
+        "log_level": "error",
+        "session": "tenant/app",
+        "rest": 300,
+        "exc_info": BOOM,
+    },
+    s.LifeHeld(KEY, BOOM): {
+        "event": "session crashed while restarts are held",
+        "log_level": "warning",
+        "session": "tenant/app",
+        "exc_info": BOOM,
+    },
+    s.NodeBraked(7, 20): {
+        "event": "many sessions crashed at once, restarts are held",
+        "log_level": "error",
+        "crashed": 7,
+        "running": 20,
+    },
+    s.NodeReleased(): {"event": "a minute without a crash, restarts go on", "log_level": "warning"},
+    s.CircuitChanged(s.Scope.DC2, Circuit.HALF_OPEN): {
+        "event": "circuit changed",
+        "log_level": "warning",
+        "scope": "dc2",
+        "circuit": "half_open",
+    },
+    s.Orphaned("task was destroyed", BOOM): {
+        "event": "nobody awaited an asyncio failure",
+        "log_level": "warning",
+        "failure": "task was destroyed",
+        "error": "LookupError",
+    },
+    s.RowDenied(): {"event": "row level security refused a statement", "log_level": "error"},
+}
+COUNTED: list[s.Event] = [
+    a.Loaded(KEY, SessionState.ABSENT),
+    a.TokenRotated(KEY),
+    a.SignalIgnored(KEY, SessionState.ABSENT, "TokenAccepted"),
+    a.Left(KEY, SessionState.ABSENT),
+    s.SessionUnparked(KEY),
+    s.Sampled(3, 0),
+    QrStarted(QrStart.SHOWN),
+]
+
+
+@pytest.mark.parametrize(("event", "line"), NOTED.items(), ids=lambda value: type(value).__name__)
+def test_what_an_operator_wants_to_know_is_a_line(event: s.Event, line: dict[str, Any]) -> None:
+    with capture_logs() as lines:
+        note(event)
+
+    assert lines == [line]
+
+
+@pytest.mark.parametrize("event", COUNTED, ids=lambda event: type(event).__name__)
+def test_what_happens_all_the_time_is_only_counted(event: s.Event) -> None:
+    with capture_logs() as lines:
+        note(event)
+
+    assert lines == []
+
+
+def test_it_was_thought_about_every_event() -> None:
+    ours = {*get_args(a.ActorEvent), *get_args(s.SupervisorEvent)}
+
+    assert {type(event) for event in [*NOTED, *COUNTED]} - set(get_args(ApiEvent)) == ours
