@@ -106,6 +106,12 @@ def test_a_lost_connection_fetches_anew_at_once() -> None:
     assert (state.token, state.deadline) == (None, NOW + 5)
 
 
+def test_a_lost_connection_does_not_wait_for_a_repeated_token_to_end() -> None:
+    repeated = after(SHOWN, m.TokenIssued(NOW + 27, token()))
+
+    assert after(repeated, m.ConnectionLost(NOW + 28)).deadline == NOW + 28
+
+
 def test_a_loss_that_follows_a_failed_fetch_does_not_cut_the_wait_short() -> None:
     state = pending_qr(after(SHOWN, m.Unreachable(NOW + 27), m.ConnectionLost(NOW + 27)))
 
