@@ -41,3 +41,7 @@ class StoreRefused(Exception):
 
 class VersionConflict(Exception):
     """Somebody else has written this session's row since it was read."""
+
+
+class CredentialSealed(Exception):
+    """A credential is kept, but cannot be opened here. The sentence says why and names the fix."""

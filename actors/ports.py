@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from actors.core.credential import Credential
 from actors.core.messages import Command, Signal
 from actors.core.names import SessionKey
 from actors.core.record import Record
@@ -135,6 +136,25 @@ class Store(Protocol):
 
     async def running(self) -> list[SessionKey]:
         """The sessions that hold or are getting a credential and are meant to run."""
+        ...
+
+
+class Vault(Protocol):
+    """Where credentials are kept, sealed. What is to happen to them is part of `Store.save`.
+
+    Every method may raise StoreUnavailable, and CredentialSealed where what is kept cannot be opened.
+    """
+
+    async def current(self, key: SessionKey) -> Credential | None:
+        """The session's credential, or None if it has none."""
+        ...
+
+    async def knows(self, key: SessionKey, credential: Credential) -> bool:
+        """Whether this auth key is, or ever was, this session's."""
+        ...
+
+    async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
+        """Keep how far the updates are known, if this auth key is still the session's."""
         ...
 
 
