@@ -52,5 +52,38 @@ class Left:
     state: SessionState
 
 
-ActorEvent = Loaded | Transitioned | TokenRotated | SignalIgnored | Left
+@dataclass(frozen=True, slots=True)
+class FileQuarantined:
+    """A session's file was put aside under this name: it was damaged, or held a key that was never the session's."""
+
+    key: SessionKey
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileUnwritten:
+    """A session's file could not be written. The session runs on: the vault has what it holds."""
+
+    key: SessionKey
+    error: OSError
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialUnopened:
+    """A sealed credential could not be opened; `why` names the fix."""
+
+    key: SessionKey
+    why: str
+
+
+ActorEvent = (
+    Loaded
+    | Transitioned
+    | TokenRotated
+    | SignalIgnored
+    | Left
+    | FileQuarantined
+    | FileUnwritten
+    | CredentialUnopened
+)
 Tell = Callable[[ActorEvent], None]

@@ -70,6 +70,11 @@ class Mailbox:
         """How many commands wait."""
         return len(self._commands)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be read."""
+        return not (self._control or self._signals or self._commands)
+
     def stop(self) -> None:
         """Ask the actor to end its life before it takes up another command."""
         if not self._control:

@@ -22,9 +22,9 @@ DEADLINES: Mapping[type[e.Effect], float] = {
     e.ImportBot: 30.0,
     e.Connect: 30.0,
     e.AbandonLogin: GOODBYE,
-    e.LogOutOldKey: 10.0,
     e.Disconnect: GOODBYE,
-    e.LogOut: 10.0,
+    e.Forget: GOODBYE,
+    e.LogOut: 15.0,
 }
 """Seconds that an effect may take; CALL for those not named."""
 
@@ -35,7 +35,7 @@ async def perform(effect: e.Effect, telegram: Telegram, clock: Clock) -> Signal 
         return await _call(effect, telegram)
     return (
         None
-        if isinstance(effect, e.AbandonLogin | e.LogOutOldKey | e.Disconnect)
+        if isinstance(effect, e.AbandonLogin | e.Disconnect | e.Forget)
         else Unreachable(clock.now(), Reason.UNREACHABLE)
     )
 
@@ -54,18 +54,16 @@ async def _call(effect: e.Effect, telegram: Telegram) -> Signal | None:
             return await telegram.check_password(password)
         case e.ImportBot(token):
             return await telegram.import_bot(token)
-        case e.Adopt(account_id):
-            return await telegram.adopt(account_id)
-        case e.LogOutOldKey():
-            await telegram.log_out_old_key()
-        case e.AbandonLogin(log_out):
-            await telegram.abandon_login(log_out=log_out)
+        case e.AbandonLogin():
+            await telegram.abandon_login()
         case e.Connect():
             return await telegram.connect()
         case e.Disconnect():
             await telegram.disconnect()
         case e.LogOut():
             return await telegram.log_out()
+        case e.Forget():
+            await telegram.forget()
         case _:
             assert_never(effect)
     return None

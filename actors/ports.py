@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.core.credential import Credential
+from actors.core.credential import Credential, Keeping
 from actors.core.messages import Command, Signal
 from actors.core.names import SessionKey
 from actors.core.record import Record
@@ -47,20 +47,12 @@ class Telegram(Protocol):
         """SignedIn or LoginFailed. Connects the login's own fresh key first if need be."""
         ...
 
-    async def adopt(self, account_id: int) -> Signal:
-        """Adopted, once the login's key is on disk as the session's credential."""
-        ...
-
-    async def log_out_old_key(self) -> None:
-        """Log out the key that `adopt` replaced, if there was one; failures are of no consequence."""
-        ...
-
-    async def abandon_login(self, *, log_out: bool) -> None:
-        """Drop the login's connection and key."""
+    async def abandon_login(self) -> None:
+        """Drop the login's connection and key, after an attempt to log that out; failures are of no consequence."""
         ...
 
     async def connect(self) -> Signal:
-        """Online, CredentialMissing, CredentialLost or AccountFrozen. Uses an open connection, if any."""
+        """Online, CredentialUnusable, CredentialLost or AccountFrozen. Uses an open connection, if any."""
         ...
 
     async def disconnect(self) -> None:
@@ -68,7 +60,11 @@ class Telegram(Protocol):
         ...
 
     async def log_out(self) -> Signal:
-        """LoggedOut, once Telegram has forgotten the credential and the file is gone."""
+        """LoggedOut, once Telegram has forgotten the credential. Its connection and its file are gone in any case."""
+        ...
+
+    async def forget(self) -> None:
+        """Close whatever connection is open, and remove the credential's file."""
         ...
 
 
@@ -127,15 +123,21 @@ class Store(Protocol):
         """The session's row, or None if there never was one."""
         ...
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
-        """Write version `saved.version` over the one before it, and the journal's line with it, or neither.
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
+        """Write version `saved.version` over the one before it, the journal's line, and what becomes of credentials.
 
-        Raises VersionConflict if the row is not at the version before it.
+        All of it is written, or nothing. Raises VersionConflict if the row is not at the version before it.
         """
         ...
 
     async def running(self) -> list[SessionKey]:
-        """The sessions that hold or are getting a credential and are meant to run."""
+        """The sessions that hold or are getting a credential, are meant to run, and do not sleep."""
+        ...
+
+    async def due(self, now: float) -> list[SessionKey]:
+        """The sleeping sessions that should be woken by `now`, seconds since the epoch."""
         ...
 
 
@@ -155,6 +157,31 @@ class Vault(Protocol):
 
     async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
         """Keep how far the updates are known, if this auth key is still the session's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """A key that Telegram still has to be told to log out, and how often that was tried."""
+
+    key: SessionKey
+    credential: Credential
+    attempts: int = 0
+
+
+class Debts(Protocol):
+    """The logouts that are owed, of all sessions. Every method may raise StoreUnavailable."""
+
+    async def owed(self, limit: int) -> list[Debt]:
+        """At most so many that are due. Nobody else is given them within the next two minutes."""
+        ...
+
+    async def settled(self, debt: Debt) -> None:
+        """Telegram knows this key no longer."""
+        ...
+
+    async def postponed(self, debt: Debt, until: float) -> None:
+        """It could not be done; it is due again at `until`, seconds since the epoch."""
         ...
 
 

@@ -17,19 +17,29 @@ class Snapshot:
     version: int = 0
     since: float = 0.0
     sequence: int = 0
-    """Counts every change shown by this process, also those not worth saving, such as a new QR."""
+    """Grows with every change shown by this process, also those not worth saving, such as a new QR."""
 
 
 class Published:
-    """One session's snapshot: written by its actor, read and watched by anybody."""
+    """One session's snapshot: written by its actor, read and watched by anybody.
 
-    def __init__(self) -> None:
+    `after` is the last sequence that anybody can have seen of this session, should it have been shown before.
+    """
+
+    def __init__(self, after: int = 0) -> None:
         self.snapshot = Snapshot(Absent())
+        self._after = after
         self._changed = trio.Event()
+
+    @property
+    def watchers(self) -> int:
+        """How many wait for a change."""
+        return self._changed.statistics().tasks_waiting
 
     def publish(self, state: State, version: int, since: float) -> None:
         """Show this state, and wake all who wait for a change."""
-        self.snapshot = Snapshot(state, version, since, self.snapshot.sequence + 1)
+        sequence = max(self.snapshot.sequence, self._after) + 1
+        self.snapshot = Snapshot(state, version, since, sequence)
         changed, self._changed = self._changed, trio.Event()
         changed.set()
 

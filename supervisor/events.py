@@ -87,6 +87,24 @@ class Sampled:
     connects_waiting: int
 
 
+class FarewellOutcome(StrEnum):
+    """How the try went to log out a key that nobody uses any more."""
+
+    LOGGED_OUT = "logged_out"
+    GONE_ALREADY = "gone_already"
+    PUT_OFF = "put_off"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """Telegram was told to log out a key that a session no longer uses; or it could not be, and will be later."""
+
+    key: SessionKey
+    outcome: FarewellOutcome
+    error: BaseException | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Orphaned:
     """An asyncio failure that nobody awaited; it ended nothing."""
@@ -109,6 +127,7 @@ SupervisorEvent = (
     | NodeReleased
     | CircuitChanged
     | Sampled
+    | Farewell
     | Orphaned
     | RowDenied
 )

@@ -61,7 +61,7 @@ async def keep_alive(
     """
     while True:
         health.enter(Phase.RUNNING)
-        error = await _one_life(live)
+        error = await one_life(live)
         if error is None:
             health.enter(Phase.ENDED)
             return
@@ -96,7 +96,8 @@ async def _pause(
             tell(SessionUnparked(key))
 
 
-async def _one_life(live: Callable[[], Awaitable[None]]) -> BaseException | None:
+async def one_life(live: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """Run it, and return the Exception that ended it, if any did."""
     crash: BaseException | None = None
     try:
         await live()

@@ -11,10 +11,11 @@ from typing import Any
 
 import structlog
 
-from actors.events import Transitioned
+from actors.events import CredentialUnopened, FileQuarantined, FileUnwritten, Transitioned
 from supervisor.events import (
     CircuitChanged,
     Event,
+    Farewell,
     LifeCrashed,
     LifeHeld,
     NodeBraked,
@@ -123,6 +124,12 @@ def note(event: Event) -> None:
                 reason=event.reason,
                 because=event.message,
             )
+        case FileQuarantined(key=key, name=name):
+            log.error("session file put in quarantine", session=str(key), file=name)
+        case FileUnwritten(key=key, error=error):
+            log.error("session file cannot be written", session=str(key), exc_info=error)
+        case CredentialUnopened(key=key, why=why):
+            log.error("credential cannot be opened", session=str(key), why=why)
         case LifeCrashed(key=key, error=error, delay=delay):
             log.warning("session crashed", session=str(key), restart_in=round(delay, 1), exc_info=error)
         case SessionParked(key=key, error=error, seconds=seconds):
@@ -135,6 +142,9 @@ def note(event: Event) -> None:
             log.warning("a minute without a crash, restarts go on")
         case CircuitChanged(scope=scope, circuit=circuit):
             log.warning("circuit changed", scope=scope, circuit=circuit.name.lower())
+        case Farewell(key=key, outcome=outcome, error=error):
+            level = logging.INFO if error is None else logging.ERROR
+            log.log(level, "logout of an unused key", session=str(key), outcome=outcome, exc_info=error)
         case Orphaned(message=message, error=error):
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
         case RowDenied():

@@ -71,6 +71,21 @@ class Metrics:
             ["state", "signal"],
             registry=registry,
         )
+        self._file_trouble = Counter(
+            "session_file_trouble_total",
+            "Session files that were put in quarantine, or could not be written.",
+            ["trouble"],
+            registry=registry,
+        )
+        self._unopened = Counter(
+            "credential_unopened_total", "Sealed credentials that could not be opened.", registry=registry
+        )
+        self._farewells = Counter(
+            "farewells_total",
+            "Tries to log out keys that nobody uses any more.",
+            ["outcome"],
+            registry=registry,
+        )
         self._orphans = Counter(
             "bridge_orphans_total", "Asyncio failures that nobody awaited.", registry=registry
         )
@@ -117,6 +132,12 @@ class Metrics:
                 self._rotations.inc()
             case a.SignalIgnored(state=state, signal=signal):
                 self._ignored.labels(state, signal).inc()
+            case a.FileQuarantined():
+                self._file_trouble.labels("quarantined").inc()
+            case a.FileUnwritten():
+                self._file_trouble.labels("unwritten").inc()
+            case a.CredentialUnopened():
+                self._unopened.inc()
 
     def _observe_supervisor(self, event: s.SupervisorEvent) -> None:
         match event:
@@ -138,6 +159,8 @@ class Metrics:
             case s.Sampled():
                 self._mailbox_depth.set(event.mailbox_depth)
                 self._connects_waiting.set(event.connects_waiting)
+            case s.Farewell(outcome=outcome):
+                self._farewells.labels(outcome).inc()
             case s.Orphaned():
                 self._orphans.inc()
             case s.RowDenied():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -14,7 +14,7 @@ from actors.core.messages import Command
 from actors.core.names import SessionKey
 from actors.core.record import from_record
 from actors.core.states import State
-from actors.errors import Stopping
+from actors.errors import Stopping, StoreUnavailable
 from actors.mailbox import Mailbox
 from actors.published import Published, Snapshot
 from supervisor.brake import Brake
@@ -25,6 +25,9 @@ from supervisor.policy import RestartPolicy
 
 DRAIN = 15.0
 """Seconds that sessions get to finish what they have in hand when the process stops."""
+
+WAKE_EVERY = 60.0
+"""Seconds between two looks for sleeping sessions that are due."""
 
 STARTS_PER_SECOND = 50
 """How fast the sessions of the last run are started again, unless something else is said."""
@@ -61,6 +64,8 @@ class Sessions:
         self._nursery: trio.Nursery | None = None
         self._starts = starts or Pace(STARTS_PER_SECOND, burst=STARTS_PER_SECOND)
         self._resuming = trio.CancelScope()
+        self._shown = 0
+        """The highest sequence that any session had which is no longer here: who comes back goes on after it."""
 
     @property
     def running(self) -> Mapping[SessionKey, Session]:
@@ -104,6 +109,15 @@ class Sessions:
                 await self._starts.turn(background=True)
                 self._session(key)
 
+    async def keep_waking(self) -> None:
+        """Start, for ever, the sleeping sessions whose time has come: they must show themselves to Telegram."""
+        while True:
+            await trio.sleep(WAKE_EVERY)
+            with suppress(StoreUnavailable):  # an outage: the next round finds them
+                for key in await self._surroundings.store.due(self._surroundings.clock.now()):
+                    await self._starts.turn(background=True)
+                    self._session(key)
+
     async def ask(self, key: SessionKey, command: Command, within: float) -> State:
         """Let the session's actor work on a command; see `actors.mailbox.Mailbox.ask` for what it raises."""
         session = self._session(key)
@@ -133,7 +147,7 @@ class Sessions:
             raise Stopping("the service is stopping", retry_after=5.0)
         session = self._running.get(key)
         if session is None:
-            session = self._running[key] = Session()
+            session = self._running[key] = Session(published=Published(self._shown))
             self._nursery.start_soon(self._supervise, key, session, name=f"session {key}")
         return session
 
@@ -141,15 +155,22 @@ class Sessions:
         actor = Actor(key, session.mailbox, session.published, self._surroundings)
         try:
             with session.scope:
-                await keep_alive(
-                    key,
-                    actor.live,
-                    session.mailbox,
-                    session.health,
-                    policy=self._policy,
-                    brake=self.brake,
-                    tell=self._tell,
-                )
+                await self._keep_alive(key, actor, session)
+                # A life ends when nothing is due; somebody may have written in its last moment.
+                while self._nursery is not None and not session.mailbox.is_empty:
+                    await self._keep_alive(key, actor, session)
         finally:
             session.mailbox.refuse_all(Stopping("the session is being stopped", retry_after=5.0))
             del self._running[key]
+            self._shown = max(self._shown, session.published.snapshot.sequence)
+
+    async def _keep_alive(self, key: SessionKey, actor: Actor, session: Session) -> None:
+        await keep_alive(
+            key,
+            actor.live,
+            session.mailbox,
+            session.health,
+            policy=self._policy,
+            brake=self.brake,
+            tell=self._tell,
+        )

@@ -68,6 +68,7 @@ _LOAD = _read("load_session")
 _SAVE = _read("save_session")
 _COMPARE = _read("compare_session")
 _RUNNING = _read("running_sessions")
+_DUE = _read("due_sessions")
 
 
 class Database:
@@ -166,6 +167,15 @@ class PostgresStore:
         rows = await self.database.as_service(fetch)
         return [SessionKey(row["tenant_id"], row["app_id"]) for row in rows]
 
+    async def due(self, now: float) -> list[SessionKey]:
+        """See Store."""
+
+        async def fetch(connection: Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(_DUE, now)
+
+        rows = await self.database.as_service(fetch)
+        return [SessionKey(row["tenant_id"], row["app_id"]) for row in rows]
+
     async def ping(self) -> None:
         """Return if the database answers; raise StoreUnavailable if not."""
         await self.database.ping()
@@ -230,7 +240,13 @@ async def _close_pool(pool: Pool, deadline: float) -> None:
 
 def _saved(row: asyncpg.Record) -> Saved:
     reason = None if row["reason"] is None else Reason(row["reason"])
-    record = Record(SessionState(row["state"]), reason, row["telegram_user_id"], json.loads(row["data"]))
+    record = Record(
+        SessionState(row["state"]),
+        reason,
+        row["telegram_user_id"],
+        json.loads(row["data"]),
+        row["desired_state"] == "stopped",
+    )
     return Saved(record, row["version"], row["since"])
 
 
@@ -245,6 +261,7 @@ def _row(key: SessionKey, saved: Saved) -> tuple[object, ...]:
         json.dumps(record.details),
         record.account_id,
         saved.since,
+        "stopped" if record.stopped else "running",
     )
 
 

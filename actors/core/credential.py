@@ -12,7 +12,8 @@ from actors.core.states import Reason
 class UpdatePoint:
     """How far the updates of one source are known: 0 for the account itself, or else a channel's id.
 
-    Source: core.telegram.org/api/updates, `pts`, `qts`, `date` (seconds since the epoch) and `seq`.
+    `access_hash` lets this account ask for a channel's. Source: core.telegram.org/api/updates, `pts`, `qts`, `date`
+    (seconds since the epoch) and `seq`.
     """
 
     entity_id: int
@@ -20,6 +21,7 @@ class UpdatePoint:
     qts: int
     date: int
     seq: int
+    access_hash: int = 0
 
 
 @dataclass(frozen=True, slots=True)

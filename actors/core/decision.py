@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.core.credential import Keeping
 from actors.core.effects import Effect
 from actors.core.states import State
 
@@ -13,10 +14,14 @@ LONGEST_RETRY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next state, and what is to be done about it, in order."""
+    """The next state, what is to be done about it, in order, and what becomes of credentials.
+
+    `keeping` is saved together with the state, before anything is done.
+    """
 
     state: State
     effects: tuple[Effect, ...] = ()
+    keeping: Keeping | None = None
 
 
 def backoff(attempts: int) -> float:

@@ -46,22 +46,8 @@ class ImportBot:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
-    """Make the login's credential the session's: on disk, complete, before anybody is told."""
-
-    account_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class LogOutOldKey:
-    """Log out the key that an adopted login took the place of, now that the new one works. Best effort."""
-
-
-@dataclass(frozen=True, slots=True)
 class AbandonLogin:
-    """Drop the login's connection and key; `log_out` if that key is already let in at Telegram."""
-
-    log_out: bool = False
+    """Drop the login's connection and key, which is logged out first, should Telegram have let it in after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +62,12 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class LogOut:
-    """Log the credential out at Telegram and erase it here."""
+    """Log the credential out at Telegram, close its connection and remove its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Close the connection and remove the file of a credential that is good for nothing any more."""
 
 
 Effect = (
@@ -86,10 +77,9 @@ Effect = (
     | SignIn
     | CheckPassword
     | ImportBot
-    | Adopt
-    | LogOutOldKey
     | AbandonLogin
     | Connect
     | Disconnect
     | LogOut
+    | Forget
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from actors.core import effects as e
 from actors.core import messages as m
+from actors.core.credential import Credential, Deposit, Keeping, Owe
 from actors.core.decision import FIRST_RETRY, Decision
 from actors.core.states import (
     CODE_ATTEMPTS,
@@ -55,18 +56,19 @@ def _settled(state: State) -> Absent | Stale | Revoked:
             return Absent()
 
 
-def _end_login(state: Pending, reason: Reason, *, log_out: bool = False) -> Decision:
+def _end_login(state: Pending, reason: Reason, keeping: Keeping | None = None) -> Decision:
     """Back to where the login began: a first login leaves nothing, one in place leaves the old session."""
     back = replace(state.login.fallback, last_login=PastLogin(state.login.login_id, reason))
-    return Decision(back, (e.AbandonLogin(log_out=log_out),))
+    return Decision(back, (e.AbandonLogin(),), keeping)
 
 
-def _signed_in(state: Pending, account_id: int) -> Decision:
+def _signed_in(state: Pending, credential: Credential) -> Decision:
     """Telegram let somebody in. Keep the key only if it is the person who was expected."""
     expected = state.login.expected_account_id
-    if expected is not None and expected != account_id:
-        return _end_login(state, Reason.ACCOUNT_MISMATCH, log_out=True)
-    return Decision(state, (e.Adopt(account_id),))
+    if expected is not None and expected != credential.account_id:
+        return _end_login(state, Reason.ACCOUNT_MISMATCH, Owe(credential))
+    online = Authorized(credential.account_id, last_login=PastLogin(state.login.login_id))
+    return Decision(online, (e.Connect(),), Deposit(credential))
 
 
 def _ask_password(state: Pending, message: m.PasswordNeeded) -> Decision:
@@ -78,11 +80,7 @@ def _any_pending(state: Pending, message: m.Message) -> Decision:
     """What is the same in every state of a login."""
     match message:
         case m.SignedIn():
-            return _signed_in(state, message.account_id)
-        case m.Adopted():
-            online = Authorized(message.account_id, last_login=PastLogin(state.login.login_id))
-            in_place = not isinstance(state.login.fallback, Absent)
-            return Decision(online, (e.Connect(), e.LogOutOldKey()) if in_place else (e.Connect(),))
+            return _signed_in(state, message.credential)
         case m.LoginFailed():
             return _end_login(state, message.reason)
         case m.CancelLogin():
@@ -119,6 +117,8 @@ def pending_qr(state: PendingQr, message: m.Message) -> Decision:
         case m.TimePassed(at) | m.Woken(at):
             if at >= state.login.expires_at:
                 return _end_login(state, Reason.TICKET_EXPIRED)
+            if isinstance(message, m.Woken) and at < (state.retry_at or 0.0):
+                return Decision(state)  # a restart does not shorten what Telegram asked for
             return Decision(replace(state, retry_at=None), (e.ExportToken(),))
         case m.TokenAccepted():
             return Decision(state, (e.ExportToken(),))

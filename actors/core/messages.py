@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.core.credential import Credential
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
 
@@ -78,10 +79,18 @@ class Validate:
 
 
 @dataclass(frozen=True, slots=True)
+class StartSession:
+    """Be connected: a stopped session may run again, a sleeping one wakes, one in trouble tries at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopSession:
+    """Be disconnected and stay so, over restarts too, until somebody starts the session again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Revoke:
     """Log out at Telegram and end the session for good."""
-
-    at: float
 
 
 # -- signals: what Telegram and time tell
@@ -147,16 +156,9 @@ class PasswordRejected:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Telegram let the login in. Its credential is not yet the session's: see Adopted."""
+    """Telegram let the login in, with this credential, which nobody has kept yet."""
 
-    account_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """The new credential is safely on disk as the session's own."""
-
-    account_id: int
+    credential: Credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +202,21 @@ class FloodWaited:
 class AccountFrozen:
     """Telegram froze the account: still logged in, allowed almost nothing."""
 
+    at: float
+
 
 @dataclass(frozen=True, slots=True)
-class CredentialMissing:
-    """There is no session file to connect with."""
+class Idle:
+    """Nobody has needed the session's connection for as long as it is to be kept without need."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialUnusable:
+    """There is no credential to connect with, or none that may be used; Telegram has not been asked."""
+
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +232,17 @@ class LoggedOut:
 
 
 Start = StartQr | StartCode | StartBot
-Command = Start | SubmitCode | ResendCode | SubmitPassword | CancelLogin | Validate | Revoke
+Command = (
+    Start
+    | SubmitCode
+    | ResendCode
+    | SubmitPassword
+    | CancelLogin
+    | Validate
+    | StartSession
+    | StopSession
+    | Revoke
+)
 Signal = (
     Woken
     | TimePassed
@@ -230,14 +253,14 @@ Signal = (
     | PasswordNeeded
     | PasswordRejected
     | SignedIn
-    | Adopted
     | LoginFailed
     | Online
     | ConnectionLost
     | Unreachable
     | FloodWaited
     | AccountFrozen
-    | CredentialMissing
+    | Idle
+    | CredentialUnusable
     | CredentialLost
     | LoggedOut
 )

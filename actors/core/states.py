@@ -59,6 +59,8 @@ class Reason(StrEnum):
     APP_REFUSED = "app_refused"
     UNKNOWN_ERROR = "unknown_error"
     CREDENTIAL_MISSING = "credential_missing"
+    CREDENTIAL_TAMPERED = "credential_tampered"
+    CREDENTIAL_SEALED = "credential_sealed"
     # definitive ends
     REQUESTED = "requested"
     SESSION_REVOKED = "session_revoked"
@@ -76,6 +78,8 @@ class Substate(StrEnum):
     RECONNECTING = "reconnecting"
     FLOOD_WAIT = "flood_wait"
     FROZEN = "frozen"
+    ASLEEP = "asleep"
+    STOPPED = "stopped"
 
 
 class UserAction(StrEnum):
@@ -119,7 +123,7 @@ class Absent:
 class Authorized:
     """Logged in. `troubled_since` and `attempts` describe a connection that is being won back.
 
-    `validate_at` is when a session that seems well is to be asked whether it is.
+    `validate_at` is when a session that seems well is to be asked whether it is, and when one that sleeps wakes.
     """
 
     name: ClassVar = SessionState.AUTHORIZED
@@ -144,7 +148,10 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The last validation failed, the credential is kept, and is tried again at `retry_at` if that is set."""
+    """The last validation failed, the credential is kept, and is tried again at `retry_at` if that is set.
+
+    `stopped` if people do not want it to be tried.
+    """
 
     name: ClassVar = SessionState.STALE
     account_id: int
@@ -152,6 +159,7 @@ class Stale:
     retry_at: float | None = None
     attempts: int = 0
     last_login: PastLogin | None = None
+    stopped: bool = False
 
     @property
     def deadline(self) -> float | None:
@@ -161,19 +169,13 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """Ended for good. `retry_at` is set while Telegram still has to be told to log the key out."""
+    """Ended for good. If Telegram still has to be told, that is no longer the session's business: see `Owe`."""
 
     name: ClassVar = SessionState.REVOKED
+    deadline: ClassVar[None] = None
     account_id: int
     reason: Reason
-    retry_at: float | None = None
-    attempts: int = 0
     last_login: PastLogin | None = None
-
-    @property
-    def deadline(self) -> float | None:
-        """When to try the logout again."""
-        return self.retry_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,26 @@ Pending = PendingQr | PendingCode | PendingBot | PendingPassword
 State = Absent | Pending | Authorized | Stale | Revoked
 
 
+def is_stopped(state: State) -> bool:
+    """Whether people do not want this session to run: its desired state, as apart from the one it is in."""
+    match state:
+        case Authorized(substate=Substate.STOPPED) | Stale(stopped=True):
+            return True
+        case _:
+            return False  # also a login in place: whoever logs in wants the session to run
+
+
+def is_at_rest(state: State) -> bool:
+    """Whether nothing is connected and nothing is due soon, so that nobody need attend to the session."""
+    match state:
+        case Absent() | Revoked() | Authorized(substate=Substate.ASLEEP | Substate.STOPPED):
+            return True
+        case Stale():
+            return state.retry_at is None
+        case _:
+            return False
+
+
 def user_action(state: State) -> UserAction:
     """What the account holder can do about this state."""
     match state:
@@ -291,10 +313,12 @@ def user_action(state: State) -> UserAction:
             return UserAction.ENTER_PASSWORD
         case Authorized(substate=Substate.FROZEN):
             return UserAction.CONTACT_ADMIN
-        case Authorized(substate=Substate.ONLINE):
+        case Authorized(substate=Substate.ONLINE | Substate.ASLEEP | Substate.STOPPED) | Stale(stopped=True):
             return UserAction.NONE
         case Authorized():
             return UserAction.WAIT
+        case Stale(reason=Reason.CREDENTIAL_TAMPERED | Reason.CREDENTIAL_SEALED):
+            return UserAction.CONTACT_ADMIN
         case Stale():
             return UserAction.RELOGIN if state.retry_at is None else UserAction.WAIT
         case Revoked(reason=Reason.ACCOUNT_BANNED | Reason.ACCOUNT_DELETED | Reason.AUTH_KEY_DUPLICATED):

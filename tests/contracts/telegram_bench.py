@@ -23,12 +23,13 @@ from actors.core import messages as m
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
+from actors.events import ActorEvent
 from actors.ports import OpenTelegram, Telegram
 from ops.sandbox import Sandbox
 from ops.sandbox.accounts import Account, code_of
 from supervisor.gate import ConnectGate, new_breakers
 from supervisor.pace import Pace
-from tests.fakes import FakeAccount, FakeTelegram
+from tests.fakes import FakeAccount, FakeTelegram, FakeVault
 
 KEY = SessionKey("tenant-a", "app-1")
 SOON = 5.0
@@ -75,6 +76,7 @@ class TelegramBench(Protocol):
     clock: Clock
     told: Told
     person: Person
+    vault: FakeVault
 
     def open(self) -> AbstractAsyncContextManager[Telegram]:
         """Open a line; only one may be open at a time."""
@@ -126,7 +128,8 @@ class FakeTelegramBench:
         self.clock = Clock()
         self.told = Told()
         self.person = _fake_person(account)
-        self._telegram = FakeTelegram(self.clock, account)
+        self.vault = FakeVault()
+        self._telegram = FakeTelegram(self.clock, self.vault, account)
         self._far_side = self._telegram[KEY]
 
     def open(self) -> AbstractAsyncContextManager[Telegram]:
@@ -166,7 +169,7 @@ class FakeTelegramBench:
         assert self._far_side.most_connections <= 1
 
     def _end(self, reason: Reason) -> None:
-        self._far_side.ended = reason
+        self._far_side.end(reason)
         if self._far_side.connections:
             self._far_side.line.hang_up()
             self._far_side.push(m.CredentialLost(reason))
@@ -183,10 +186,13 @@ class SandboxBench:
         self.file = base / KEY.tenant_id / f"{KEY.app_id}.session"
         self._account = account
         gate = ConnectGate(Pace(100, burst=100), new_breakers(lambda _: None), self.clock)
-        self._lines: OpenTelegram = TelethonLines(_app(sandbox), base, self.clock, gate)
+        self.vault = FakeVault()
+        self.events: list[ActorEvent] = []
+        self.lines = TelethonLines(_app(sandbox), base, self.vault, self.clock, gate, self.events.append)
 
     def open(self) -> AbstractAsyncContextManager[Telegram]:
-        return self._lines(KEY, self.told)
+        lines: OpenTelegram = self.lines
+        return lines(KEY, self.told)
 
     async def accept(self, shown: QrToken) -> None:
         await _in_loop(lambda: self.sandbox.accept(shown.url.reveal(), self._account.phone))

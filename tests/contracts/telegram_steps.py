@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 from actors.core import messages as m
+from actors.core.credential import Credential, Deposit
 from actors.core.states import QrToken
 from actors.ports import Telegram
-from tests.contracts.telegram_bench import TelegramBench
+from tests.contracts.telegram_bench import KEY, TelegramBench
 
 Kind = TypeVar("Kind")
 
@@ -30,10 +31,18 @@ async def scanned(telegram: TelegramBench, line: Telegram) -> m.Signal:
     return await line.export_token()
 
 
-async def log_in(telegram: TelegramBench, line: Telegram) -> None:
-    """Let the person log in; no connection is open then."""
-    assert await scanned(telegram, line) == m.SignedIn(telegram.person.id)
-    assert await line.adopt(telegram.person.id) == m.Adopted(telegram.person.id)
+def let_in(telegram: TelegramBench, signal: m.Signal) -> Credential:
+    """What the person, who has to be the one that was let in, was let in with."""
+    credential = of(m.SignedIn, signal).credential
+    assert credential.account_id == telegram.person.id
+    return credential
+
+
+async def log_in(telegram: TelegramBench, line: Telegram) -> Credential:
+    """Let the person log in, and keep the credential as the session's."""
+    credential = let_in(telegram, await scanned(telegram, line))
+    telegram.vault.keep(KEY, Deposit(credential))
+    return credential
 
 
 async def be_online(telegram: TelegramBench, line: Telegram) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors.core import messages as m
+from actors.core.credential import Owe
 from actors.core.states import Reason
 from actors.ports import Telegram
-from tests.contracts.telegram_bench import TelegramBench
+from tests.contracts.telegram_bench import KEY, TelegramBench
 from tests.contracts.telegram_steps import be_online, log_in, of, shown
 
 ENDS = {Reason.SESSION_REVOKED, Reason.AUTH_KEY_UNREGISTERED}
@@ -20,7 +21,7 @@ every_engine = pytest.mark.parametrize("kind", ["fake", "fast", "stock"], indire
 
 
 async def test_without_a_credential_there_is_no_connection(telegram: TelegramBench, line: Telegram) -> None:
-    assert await line.connect() == m.CredentialMissing()
+    assert await line.connect() == m.CredentialUnusable(Reason.CREDENTIAL_MISSING)
 
     assert telegram.connections == 0
 
@@ -112,7 +113,6 @@ async def test_after_a_lost_credential_another_login_works(telegram: TelegramBen
     of(m.CredentialLost, await telegram.told.next())
 
     await be_online(telegram, line)
-    await line.log_out_old_key()
 
     assert telegram.authorizations == 1
     of(m.Online, await line.connect())
@@ -146,53 +146,96 @@ async def test_a_wait_that_telegram_asks_of_a_session_is_passed_on(
 # -- logging out
 
 
+async def owe(telegram: TelegramBench) -> None:
+    """What is saved before a session's logout: it has no credential any more, and owes Telegram a word."""
+    telegram.vault.keep(KEY, Owe())
+
+
 async def test_logging_out_leaves_no_credential_on_either_side(
     telegram: TelegramBench, line: Telegram
 ) -> None:
     await be_online(telegram, line)
+    await owe(telegram)
 
     assert await line.log_out() == m.LoggedOut()
 
     assert telegram.authorizations == 0
     await telegram.wait_connections(0)
-    assert await line.connect() == m.CredentialMissing()
+    assert await line.connect() == m.CredentialUnusable(Reason.CREDENTIAL_MISSING)
     assert telegram.told.unheard == 0
 
 
 async def test_logging_out_needs_no_open_connection(telegram: TelegramBench, line: Telegram) -> None:
-    await log_in(telegram, line)
+    await be_online(telegram, line)
+    await line.disconnect()
+    await owe(telegram)
 
     assert await line.log_out() == m.LoggedOut()
 
     assert telegram.authorizations == 0
 
 
-async def test_logging_out_again_is_harmless(telegram: TelegramBench, line: Telegram) -> None:
-    assert await line.log_out() == m.LoggedOut()
-    await log_in(telegram, line)
-
-    assert await line.log_out() == m.LoggedOut()
-    assert await line.log_out() == m.LoggedOut()
+async def test_where_there_is_nothing_to_log_out_with_the_logout_stays_owed(
+    telegram: TelegramBench, line: Telegram
+) -> None:
+    of(m.Unreachable, await line.log_out())
+    assert telegram.connections == 0
 
 
 async def test_what_telegram_has_ended_already_counts_as_logged_out(
     telegram: TelegramBench, line: Telegram
 ) -> None:
-    await log_in(telegram, line)
+    await be_online(telegram, line)
+    await line.disconnect()
     await telegram.revoke()
+    await owe(telegram)
 
-    assert await line.log_out() == m.LoggedOut()
-    assert await line.connect() == m.CredentialMissing()
+    of(m.LoggedOut | m.CredentialLost, await line.log_out())
+    assert await line.connect() == m.CredentialUnusable(Reason.CREDENTIAL_MISSING)
 
 
-async def test_a_logout_that_telegram_puts_off_keeps_the_credential(
-    telegram: TelegramBench, line: Telegram
-) -> None:
-    await log_in(telegram, line)
+async def test_a_logout_that_telegram_puts_off_stays_owed(telegram: TelegramBench, line: Telegram) -> None:
+    await be_online(telegram, line)
+    await owe(telegram)
 
     with telegram.flooded(3):
         of(m.FloodWaited, await line.log_out())
 
     assert telegram.authorizations == 1
-    assert await line.log_out() == m.LoggedOut()
-    assert telegram.authorizations == 0
+    await telegram.wait_connections(0)
+
+
+async def test_a_credential_that_is_good_for_nothing_is_forgotten(
+    telegram: TelegramBench, line: Telegram
+) -> None:
+    await be_online(telegram, line)
+
+    await line.forget()
+
+    await telegram.wait_connections(0)
+    assert telegram.told.unheard == 0
+
+
+# -- where credentials are kept
+
+
+async def test_a_keyring_that_opens_nothing_is_not_telegram_s_word(
+    telegram: TelegramBench, line: Telegram
+) -> None:
+    await log_in(telegram, line)
+    telegram.vault.sealed = True
+
+    assert await line.connect() == m.CredentialUnusable(Reason.CREDENTIAL_SEALED)
+
+    telegram.vault.sealed = False
+    of(m.Online, await line.connect())
+
+
+async def test_a_vault_that_is_down_only_delays(telegram: TelegramBench, line: Telegram) -> None:
+    await log_in(telegram, line)
+    telegram.vault.down = True
+
+    of(m.Unreachable, await line.connect())
+
+    telegram.vault.down = False
+    of(m.Online, await line.connect())

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from telethon import TelegramClient
 from telethon.sessions import SQLiteSession
 
+from actors.adapters.telegram.session_file import SessionFiles
 from actors.bridge import in_asyncio
 from actors.core import messages as m
+from actors.core.credential import Deposit, Owe
+from actors.core.secret import Secret
+from actors.core.states import Reason
+from actors.events import FileQuarantined, FileUnwritten
 from actors.ports import Telegram
-from tests.contracts.telegram_bench import SandboxBench
-from tests.contracts.telegram_steps import be_online, log_in, of, scanned
+from tests.contracts.telegram_bench import KEY, SandboxBench
+from tests.contracts.telegram_steps import be_online, let_in, log_in, of, scanned
 
 pytestmark = pytest.mark.parametrize("kind", ["fast"], indirect=True)
 elsewhere = pytest.mark.parametrize("who", ["elsewhere"], indirect=True)
@@ -25,23 +29,35 @@ elsewhere = pytest.mark.parametrize("who", ["elsewhere"], indirect=True)
 # -- the session file
 
 
-async def test_the_file_appears_with_the_adoption_and_goes_with_the_logout(
+async def test_the_file_appears_with_the_first_connect_and_goes_with_the_logout(
     sandbox_bench: SandboxBench, line: Telegram
 ) -> None:
     file = sandbox_bench.file
-    of(m.SignedIn, await scanned(sandbox_bench, line))
+    await log_in(sandbox_bench, line)
     assert not file.exists()
 
-    await line.adopt(sandbox_bench.person.id)
+    of(m.Online, await line.connect())
     assert list(file.parent.iterdir()) == [file]
     assert file.stat().st_mode & 0o777 == 0o600
 
-    await line.log_out()
+    sandbox_bench.vault.keep(KEY, Owe())
+    assert await line.log_out() == m.LoggedOut()
     assert list(file.parent.iterdir()) == []
 
 
+async def test_a_file_goes_with_its_credential_whatever_telegram_says(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    await be_online(sandbox_bench, line)
+
+    await line.forget()
+
+    assert not sandbox_bench.file.exists()
+
+
 async def test_plain_telethon_is_logged_in_with_the_file(sandbox_bench: SandboxBench, line: Telegram) -> None:
-    await log_in(sandbox_bench, line)
+    await be_online(sandbox_bench, line)
+    await line.disconnect()
     described = sandbox_bench.sandbox.description
 
     async def name_of_the_account() -> tuple[bool, int]:
@@ -58,24 +74,83 @@ async def test_plain_telethon_is_logged_in_with_the_file(sandbox_bench: SandboxB
     of(m.Online, await line.connect())
 
 
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # Telethon's, from Python 3.13 on
-async def test_a_file_that_is_no_session_is_an_error_and_stays(
+@pytest.mark.parametrize("damage", [b"", b"not what SQLite writes" * 100, b"SQLite format 3\0" + b"\0" * 84])
+async def test_a_damaged_file_is_put_aside_and_written_anew(
+    damage: bytes, sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    credential = await log_in(sandbox_bench, line)
+    file = sandbox_bench.file
+    file.parent.mkdir()
+    file.write_bytes(damage)
+
+    of(m.Online, await line.connect())
+
+    (quarantined,) = sandbox_bench.events
+    assert isinstance(quarantined, FileQuarantined)
+    assert (file.parent / quarantined.name).read_bytes() == damage
+    written = SessionFiles(file.parent.parent).read(KEY)
+    assert written is not None
+    assert written.auth_key == credential.auth_key
+
+
+async def test_a_key_that_was_never_the_session_s_is_put_aside_and_not_used(
     sandbox_bench: SandboxBench, line: Telegram
 ) -> None:
-    file, garbage = sandbox_bench.file, b"not what SQLite writes" * 100
-    file.parent.mkdir()
-    file.write_bytes(garbage)
+    credential = await log_in(sandbox_bench, line)
+    files = SessionFiles(sandbox_bench.file.parent.parent)
+    files.write(KEY, replace(credential, auth_key=Secret("ab" * 256)))
 
-    for touch in (line.connect, line.log_out):
-        with pytest.raises(sqlite3.DatabaseError):
-            await touch()
+    assert await line.connect() == m.CredentialUnusable(Reason.CREDENTIAL_TAMPERED)
 
-    assert file.read_bytes() == garbage
     assert sandbox_bench.connections == 0
+    assert [type(event) for event in sandbox_bench.events] == [FileQuarantined]
+    of(m.Online, await line.connect())  # once a person has looked: the vault has the right one
+    assert (files.read(KEY) or credential).auth_key == credential.auth_key
 
-    file.unlink()
-    assert await line.connect() == m.CredentialMissing()
-    gc.collect()  # what Telethon left open has to end in this test and not in the next
+
+async def test_an_older_key_of_the_session_s_gives_way_without_a_fuss(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    await be_online(sandbox_bench, line)
+    new = await log_in(sandbox_bench, line)
+
+    of(m.Online, await line.connect())
+
+    written = SessionFiles(sandbox_bench.file.parent.parent).read(KEY)
+    assert written is not None
+    assert written.auth_key == new.auth_key
+    assert sandbox_bench.events == []
+
+
+async def test_a_file_that_cannot_be_written_stops_nobody(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    await log_in(sandbox_bench, line)
+    sandbox_bench.file.parent.write_text("a file where the folder should be")
+
+    of(m.Online, await line.connect())
+
+    assert {type(event) for event in sandbox_bench.events} == {FileUnwritten}
+
+
+# -- updates
+
+
+async def test_how_far_the_updates_are_known_is_kept_in_the_file_and_in_the_vault(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    credential = await log_in(sandbox_bench, line)
+    assert credential.updates == ()
+    of(m.Online, await line.connect())
+
+    await line.disconnect()
+
+    in_file = SessionFiles(sandbox_bench.file.parent.parent).read(KEY)
+    in_vault = await sandbox_bench.vault.current(KEY)
+    assert in_file == in_vault
+    assert in_file is not None
+    assert [point.entity_id for point in in_file.updates] == [0]
+    assert in_file.updates[0].pts > 0
 
 
 # -- an account of another data centre
@@ -103,8 +178,7 @@ async def test_a_code_leads_to_the_accounts_own_data_centre(
 ) -> None:
     person = sandbox_bench.person
     of(m.CodeSent, await line.send_code(person.phone))
-    assert await line.sign_in(person.code) == m.SignedIn(person.id)
-    await line.adopt(person.id)
+    sandbox_bench.vault.keep(KEY, Deposit(let_in(sandbox_bench, await line.sign_in(person.code))))
 
     of(m.Online, await line.connect())
     assert dc_in(sandbox_bench.file) == 1
@@ -120,4 +194,4 @@ async def test_a_connection_lost_after_the_move_is_told_too(
     await sandbox_bench.drop()
 
     of(m.ConnectionLost, await sandbox_bench.told.next())
-    assert await line.export_token() == m.SignedIn(sandbox_bench.person.id)
+    let_in(sandbox_bench, await line.export_token())

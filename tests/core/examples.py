@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from actors.core import messages as m
+from actors.core.credential import Credential
 from actors.core.decide import decide
 from actors.core.secret import Secret
 from actors.core.states import (
@@ -40,6 +41,16 @@ STATE_TYPES: tuple[type[Any], ...] = get_args(State)
 COMMAND_TYPES: tuple[type[Any], ...] = get_args(m.Command)
 SIGNAL_TYPES: tuple[type[Any], ...] = get_args(m.Signal)
 MESSAGE_TYPES: tuple[type[Any], ...] = get_args(m.Message)
+
+
+def signed_in(account_id: int) -> m.SignedIn:
+    """Telegram let this account in."""
+    return m.SignedIn(credential(account_id))
+
+
+def credential(account_id: int) -> Credential:
+    """A credential of this account."""
+    return Credential(account_id, 2, "127.0.0.1", 443, Secret("ab" * 256))
 
 
 def token(number: int = 1, *, dies_in: float = 30.0) -> QrToken:
@@ -82,12 +93,13 @@ EVERY_STATE: tuple[State, ...] = (
     Authorized(ANNA, Substate.RECONNECTING, NOW + 4, troubled_since=NOW - 2, attempts=1),
     Authorized(ANNA, Substate.RECONNECTING, NOW + 60, troubled_since=NOW - 200, attempts=9),
     Authorized(ANNA, Substate.ONLINE, last_login=PastLogin("login-0"), validate_at=NOW + 900),
+    Authorized(ANNA, Substate.ASLEEP, validate_at=NOW + 40_000),
     STALE,
     Stale(ANNA, Reason.CREDENTIAL_MISSING),
     Stale(ANNA, Reason.ACCOUNT_MISMATCH, last_login=PastLogin("login-0")),
+    Stale(ANNA, Reason.UNREACHABLE, stopped=True),
     REVOKED,
-    Revoked(ANNA, Reason.REQUESTED, NOW),
-    Revoked(ANNA, Reason.REQUESTED, NOW + 60, attempts=7, last_login=PastLogin("login-0")),
+    Revoked(ANNA, Reason.REQUESTED, last_login=PastLogin("login-0")),
 )
 
 EVERY_MESSAGE: tuple[m.Message, ...] = (
@@ -104,7 +116,9 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.CancelLogin("login-1"),
     m.CancelLogin("login-0"),
     m.Validate(),
-    m.Revoke(NOW),
+    m.StartSession(),
+    m.StopSession(),
+    m.Revoke(),
     m.Woken(NOW),
     m.Woken(END),
     m.TimePassed(NOW),
@@ -118,9 +132,8 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.PasswordNeeded(NOW, "a colour"),
     m.PasswordNeeded(NOW, None),
     m.PasswordRejected(),
-    m.SignedIn(ANNA),
-    m.SignedIn(BERT),
-    m.Adopted(ANNA),
+    signed_in(ANNA),
+    signed_in(BERT),
     m.LoginFailed(Reason.LOGIN_REFUSED),
     m.Online(ANNA, NOW),
     m.Online(BERT, NOW),
@@ -128,8 +141,9 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.Unreachable(NOW),
     m.Unreachable(NOW, Reason.APP_REFUSED),
     m.FloodWaited(NOW + 40),
-    m.AccountFrozen(),
-    m.CredentialMissing(),
+    m.AccountFrozen(NOW),
+    m.Idle(NOW),
+    m.CredentialUnusable(Reason.CREDENTIAL_MISSING),
     m.CredentialLost(Reason.AUTH_KEY_DUPLICATED),
     m.LoggedOut(),
 )

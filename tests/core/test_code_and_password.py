@@ -8,6 +8,7 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
+from actors.core.credential import Deposit, Owe
 from actors.core.decide import decide
 from actors.core.decision import Decision
 from actors.core.secret import Secret
@@ -36,6 +37,8 @@ from tests.core.examples import (
     PHONE,
     STALE,
     after,
+    credential,
+    signed_in,
     token,
 )
 
@@ -167,10 +170,10 @@ def test_a_login_of_a_bot_ends_like_any_other(end: m.Message, reason: Reason) ->
 
 
 def test_a_bot_is_kept_only_if_it_is_the_one_that_was_expected() -> None:
-    assert decide(AS_BOT, m.SignedIn(BERT)) == Decision(AS_BOT, (e.Adopt(BERT),))
+    assert decide(AS_BOT, signed_in(BERT)).keeping == Deposit(credential(BERT))
     expecting = replace(AS_BOT, login=replace(LOGIN, expected_account_id=ANNA))
 
-    assert decide(expecting, m.SignedIn(BERT)).effects == (e.AbandonLogin(log_out=True),)
+    assert decide(expecting, signed_in(BERT)).effects == (e.AbandonLogin(),)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +332,7 @@ def test_a_code_or_password_of_somebody_else_than_expected_is_logged_out_again(
 ) -> None:
     expecting = replace(pending, login=replace(LOGIN, expected_account_id=ANNA))
 
-    decision = decide(expecting, m.SignedIn(BERT))
+    decision = decide(expecting, signed_in(BERT))
 
     mismatch = Absent(PastLogin("login-1", Reason.ACCOUNT_MISMATCH))
-    assert decision == Decision(mismatch, (e.AbandonLogin(log_out=True),))
+    assert decision == Decision(mismatch, (e.AbandonLogin(),), Owe(credential(BERT)))

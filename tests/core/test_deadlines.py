@@ -15,7 +15,7 @@ from actors.core import messages as m
 from actors.core.decide import decide
 from actors.core.states import Pending, PendingQr, QrToken, Reason, State
 from actors.core.transitions import Refused
-from tests.core.examples import ANNA, BERT, END, EVERY_STATE, LOGIN, NOW, token
+from tests.core.examples import ANNA, BERT, END, EVERY_STATE, LOGIN, NOW, signed_in, token
 from tests.core.walks import MARKER, Step, walks
 
 thorough = settings(max_examples=300, deadline=None)
@@ -29,12 +29,12 @@ def troubles(now: float) -> tuple[m.Signal, ...]:
 
 def outcomes(now: float) -> tuple[m.Signal, ...]:
     lost = m.CredentialLost(Reason.SESSION_REVOKED)
-    return m.CredentialMissing(), lost, m.AccountFrozen(), *troubles(now)
+    return m.CredentialUnusable(Reason.CREDENTIAL_MISSING), lost, m.AccountFrozen(now), *troubles(now)
 
 
 def fetched(now: float) -> tuple[m.Signal, ...]:
     tokens = (token(), QrToken(token(2).url, now + 30), QrToken(token(3).url, now))
-    let_in = (m.SignedIn(ANNA), m.SignedIn(BERT), m.PasswordNeeded(now, None))
+    let_in = (signed_in(ANNA), signed_in(BERT), m.PasswordNeeded(now, None))
     return *(m.TokenIssued(now, each) for each in tokens), *let_in, m.LoginFailed(Reason.LOGIN_REFUSED)
 
 
@@ -43,14 +43,12 @@ ANSWERS: dict[type[Any], Answers] = {
     e.ExportToken: lambda now: (*fetched(now), *troubles(now)),
     e.SendCode: lambda now: (m.CodeSent("app"), m.LoginFailed(Reason.PHONE_NUMBER_INVALID), *troubles(now)),
     e.ImportBot: lambda now: (
-        m.SignedIn(ANNA),
-        m.SignedIn(BERT),
+        signed_in(ANNA),
+        signed_in(BERT),
         m.LoginFailed(Reason.BOT_TOKEN_INVALID),
         *troubles(now),
     ),
-    e.Adopt: lambda now: (m.Adopted(ANNA), *troubles(now)),
     e.Connect: lambda now: (m.Online(ANNA, now), m.Online(BERT, now), *outcomes(now)),
-    e.LogOut: lambda now: (m.LoggedOut(), *outcomes(now)),
 }
 
 

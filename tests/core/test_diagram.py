@@ -8,6 +8,7 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
+from actors.core.credential import Bury, Deposit, Owe
 from actors.core.decide import decide
 from actors.core.decision import Decision
 from actors.core.states import (
@@ -36,6 +37,8 @@ from tests.core.examples import (
     REVOKED,
     STALE,
     after,
+    credential,
+    signed_in,
     token,
     unscheduled,
 )
@@ -77,12 +80,11 @@ def test_a_login_becomes_pending_password_if_the_account_has_one(pending: Pendin
 
 
 @pytest.mark.parametrize("pending", PENDING, ids=of_name)
-def test_a_login_becomes_authorized_only_when_its_credential_is_safe(pending: Pending) -> None:
-    let_in = decide(pending, m.SignedIn(ANNA))
-    assert let_in == Decision(pending, (e.Adopt(ANNA),))
+def test_a_login_becomes_authorized_together_with_the_deposit_of_its_credential(pending: Pending) -> None:
+    let_in = decide(pending, signed_in(ANNA))
 
-    adopted = decide(let_in.state, m.Adopted(ANNA))
-    assert adopted == Decision(Authorized(ANNA, last_login=PastLogin("login-1")), (e.Connect(),))
+    online = Authorized(ANNA, last_login=PastLogin("login-1"))
+    assert let_in == Decision(online, (e.Connect(),), Deposit(credential(ANNA)))
 
 
 @pytest.mark.parametrize("pending", PENDING, ids=of_name)
@@ -147,7 +149,7 @@ def test_a_login_in_place_that_expires_falls_back_to_the_old_session(
 def test_a_login_in_place_that_succeeds_replaces_the_old_session(
     pending: Pending, old: Stale | Revoked
 ) -> None:
-    state = after(in_place(pending, old), m.SignedIn(ANNA), m.Adopted(ANNA), m.Online(ANNA, NOW))
+    state = after(in_place(pending, old), signed_in(ANNA), m.Online(ANNA, NOW))
 
     assert unscheduled(state) == Authorized(ANNA, Substate.ONLINE, last_login=PastLogin("login-1"))
 
@@ -172,16 +174,17 @@ def test_stale_becomes_authorized_when_telegram_answers_again(stale: Stale) -> N
 
 @pytest.mark.parametrize("held", [Authorized(ANNA, Substate.ONLINE), STALE], ids=of_name)
 def test_a_credential_becomes_revoked_on_request(held: Authorized | Stale) -> None:
-    decision = decide(held, m.Revoke(NOW))
+    decision = decide(held, m.Revoke())
 
-    assert decision == Decision(Revoked(ANNA, Reason.REQUESTED, NOW), (e.LogOut(),))
+    assert decision == Decision(Revoked(ANNA, Reason.REQUESTED), (e.LogOut(),), Owe())
 
 
 @pytest.mark.parametrize("held", [Authorized(ANNA, Substate.ONLINE), STALE], ids=of_name)
 def test_a_credential_becomes_revoked_by_a_definitive_error(held: Authorized | Stale) -> None:
     decision = decide(held, m.CredentialLost(Reason.AUTH_KEY_DUPLICATED))
 
-    assert decision == Decision(Revoked(ANNA, Reason.AUTH_KEY_DUPLICATED), (e.Disconnect(),))
+    ended = Reason.AUTH_KEY_DUPLICATED
+    assert decision == Decision(Revoked(ANNA, ended), (e.Forget(),), Bury(ended))
 
 
 def test_only_a_request_or_a_definitive_error_leads_a_credential_to_revoked() -> None:
@@ -210,4 +213,4 @@ def test_a_session_that_is_logged_in_takes_no_login(start: m.Message) -> None:
 def test_nothing_but_a_stored_credential_or_a_validation_makes_a_session_authorized(state: State) -> None:
     ways = {message for message, reached in TRANSITIONS[type(state)].items() if Authorized in reached}
 
-    assert ways <= {m.Adopted, m.Online, m.AccountFrozen}
+    assert ways <= {m.SignedIn, m.Online, m.AccountFrozen}

@@ -8,10 +8,11 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
+from actors.core.credential import Deposit, Owe, Settle
 from actors.core.decide import decide
 from actors.core.decision import Decision, backoff
+from actors.core.life import validation_interval
 from actors.core.states import (
-    Absent,
     Authorized,
     Reason,
     Revoked,
@@ -21,12 +22,13 @@ from actors.core.states import (
     UserAction,
     user_action,
 )
-from tests.core.examples import ANNA, BERT, NOW, after, unscheduled
+from actors.core.transitions import MustWait
+from tests.core.examples import ANNA, BERT, NOW, after, credential, signed_in, unscheduled
 
 ONLINE = Authorized(ANNA, Substate.ONLINE)
 RETRYING = Stale(ANNA, Reason.UNREACHABLE, NOW + 60)
 LEFT_TO_A_PERSON = Stale(ANNA, Reason.CREDENTIAL_MISSING)
-LOGGING_OUT = Revoked(ANNA, Reason.REQUESTED, NOW)
+STOPPED = Authorized(ANNA, Substate.STOPPED)
 GONE = Revoked(ANNA, Reason.REQUESTED)
 
 HELD: list[State] = [ONLINE, RETRYING, LEFT_TO_A_PERSON]
@@ -40,7 +42,7 @@ def test_retries_back_off_from_two_seconds_to_a_minute(failed: int, seconds: flo
 
 
 def test_a_session_connects_when_it_wakes() -> None:
-    assert decide(ONLINE, m.Woken(NOW)) == Decision(Authorized(ANNA), (e.Connect(),))
+    assert decide(Authorized(ANNA), m.Woken(NOW)) == Decision(Authorized(ANNA), (e.Connect(),))
 
 
 def test_a_session_that_wakes_in_a_flood_wait_waits_it_out() -> None:
@@ -111,8 +113,8 @@ def test_validation_goes_over_the_session_s_own_connection() -> None:
         m.Unreachable(NOW, Reason.APP_REFUSED),
         m.ConnectionLost(NOW),
         m.FloodWaited(NOW + 40),
-        m.AccountFrozen(),
-        m.CredentialMissing(),
+        m.AccountFrozen(NOW),
+        m.CredentialUnusable(Reason.CREDENTIAL_MISSING),
         m.Online(BERT, NOW),
     ],
     ids=repr,
@@ -146,9 +148,9 @@ def test_a_stale_session_asks_nobody_for_help_while_it_tries_by_itself() -> None
 
 
 def test_a_session_without_its_file_waits_for_a_person() -> None:
-    stale = after(ONLINE, m.CredentialMissing())
+    stale = after(ONLINE, m.CredentialUnusable(Reason.CREDENTIAL_MISSING))
 
-    assert stale == after(RETRYING, m.CredentialMissing()) == LEFT_TO_A_PERSON
+    assert stale == after(RETRYING, m.CredentialUnusable(Reason.CREDENTIAL_MISSING)) == LEFT_TO_A_PERSON
     assert stale.deadline is None
     assert user_action(stale) is UserAction.RELOGIN
     assert decide(stale, m.Woken(NOW)) == Decision(stale, (e.Connect(),))
@@ -161,57 +163,27 @@ def test_a_file_of_somebody_else_is_left_alone() -> None:
     assert decision.state.deadline is None
 
 
-def test_a_frozen_account_stays_logged_in_and_is_not_asked_again() -> None:
-    frozen = after(RETRYING, m.AccountFrozen())
+def test_a_frozen_account_stays_logged_in_and_is_asked_again_later() -> None:
+    frozen = after(RETRYING, m.AccountFrozen(NOW))
 
-    assert frozen == Authorized(ANNA, Substate.FROZEN)
-    assert frozen.deadline is None
-
-
-def test_a_revoked_session_retries_its_logout_until_telegram_confirms() -> None:
-    state: State = LOGGING_OUT
-    now, waits = NOW, []
-    for _ in range(7):
-        trying = decide(state, m.TimePassed(now))
-        assert trying.effects == (e.LogOut(),)
-        state = after(trying.state, m.Unreachable(now))
-        assert state.deadline is not None
-        waits.append(state.deadline - now)
-        now = state.deadline
-
-    assert waits == [2, 4, 8, 16, 32, 60, 60]
-    assert after(state, m.LoggedOut()).deadline is None
+    assert unscheduled(frozen) == Authorized(ANNA, Substate.FROZEN)
+    assert frozen.deadline == NOW + validation_interval(ANNA)
+    assert decide(frozen, m.TimePassed(NOW + 900)).effects == (e.Connect(),)
+    assert unscheduled(after(frozen, m.Online(ANNA, NOW + 900))) == ONLINE
 
 
-@pytest.mark.parametrize(
-    "answer", [m.LoggedOut(), m.CredentialMissing(), m.CredentialLost(Reason.SESSION_REVOKED)], ids=repr
-)
-def test_a_logout_is_over_when_there_is_nothing_left_to_log_out(answer: m.Message) -> None:
-    state = after(LOGGING_OUT, answer)
-
-    assert (state.deadline, state.reason) == (None, Reason.REQUESTED)
-    assert decide(state, m.Woken(NOW)).effects == ()
+def test_a_revoked_session_owes_its_logout_before_it_tries() -> None:
+    assert decide(ONLINE, m.Revoke()) == Decision(GONE, (e.LogOut(),), Owe())
 
 
-def test_a_restart_in_the_middle_of_a_logout_asks_again() -> None:
-    assert decide(LOGGING_OUT, m.Woken(NOW + 5)).effects == (e.LogOut(),)
+@pytest.mark.parametrize("answer", [m.LoggedOut(), m.CredentialLost(Reason.SESSION_REVOKED)], ids=repr)
+def test_a_logout_is_settled_when_telegram_no_longer_knows_the_key(answer: m.Message) -> None:
+    assert decide(GONE, answer) == Decision(GONE, keeping=Settle())
 
 
-def test_a_flood_wait_delays_the_logout() -> None:
-    assert after(LOGGING_OUT, m.FloodWaited(NOW + 300)).deadline == NOW + 300
-
-
-def test_an_answer_that_tells_a_logout_nothing_makes_no_tight_loop() -> None:
-    trying = after(LOGGING_OUT, m.TimePassed(NOW))
-
-    assert trying.deadline is not None
-    assert trying.deadline > NOW
-
-
-def test_a_logout_is_tried_again_after_its_login_in_place_was_given_up() -> None:
-    state = after(LOGGING_OUT, m.StartQr("login-1", NOW + 600), m.CancelLogin("login-1"))
-
-    assert decide(state, m.TimePassed(NOW)).effects == (e.LogOut(),)
+@pytest.mark.parametrize("trouble", [m.Unreachable(NOW), m.FloodWaited(NOW + 300)], ids=repr)
+def test_a_logout_that_failed_stays_owed_and_is_no_longer_the_session_s_business(trouble: m.Message) -> None:
+    assert decide(GONE, trouble) == Decision(GONE)
 
 
 def test_a_revoked_session_does_nothing_by_itself() -> None:
@@ -240,13 +212,84 @@ def test_trouble_and_waits_take_the_place_of_the_next_validation() -> None:
     assert after(well, m.FloodWaited(NOW + 5000)).deadline == NOW + 5000
 
 
-def test_a_login_in_place_logs_the_old_key_out_once_the_new_one_is_adopted() -> None:
-    pending = after(RETRYING, m.StartQr("login-1", NOW + 600), m.SignedIn(ANNA))
+def test_a_login_in_place_deposits_the_new_credential_over_the_old_one() -> None:
+    pending = after(RETRYING, m.StartQr("login-1", NOW + 600))
 
-    assert decide(pending, m.Adopted(ANNA)).effects == (e.Connect(), e.LogOutOldKey())
+    assert decide(pending, signed_in(ANNA)).keeping == Deposit(credential(ANNA))
 
 
-def test_a_first_login_has_no_old_key() -> None:
-    pending = after(Absent(), m.StartQr("login-1", NOW + 600), m.SignedIn(ANNA))
+# -- stopped, and started again
 
-    assert decide(pending, m.Adopted(ANNA)).effects == (e.Connect(),)
+
+def test_a_stopped_session_is_disconnected_and_stays_so() -> None:
+    assert decide(ONLINE, m.StopSession()) == Decision(STOPPED, (e.Disconnect(),))
+    for message in (m.Woken(NOW), m.TimePassed(NOW), m.Validate(), m.ConnectionLost(NOW), m.StopSession()):
+        assert decide(STOPPED, message) == Decision(STOPPED)
+
+
+def test_a_stale_session_that_is_stopped_is_not_tried_again() -> None:
+    decision = decide(RETRYING, m.StopSession())
+
+    assert decision == Decision(Stale(ANNA, Reason.UNREACHABLE, stopped=True), (e.Disconnect(),))
+    assert decide(decision.state, m.Woken(NOW)) == Decision(decision.state)
+    assert user_action(decision.state) is UserAction.NONE
+
+
+def test_a_stopped_session_connects_when_it_is_started() -> None:
+    assert decide(STOPPED, m.StartSession()) == Decision(Authorized(ANNA), (e.Connect(),))
+
+    stale = Stale(ANNA, Reason.UNREACHABLE, stopped=True)
+    assert decide(stale, m.StartSession()) == Decision(replace(stale, stopped=False), (e.Connect(),))
+
+
+def test_a_stopped_session_can_still_be_revoked_and_still_be_lost() -> None:
+    assert isinstance(after(STOPPED, m.Revoke()), Revoked)
+    assert isinstance(after(STOPPED, m.CredentialLost(Reason.SESSION_REVOKED)), Revoked)
+
+
+def test_what_a_closing_connection_still_tells_does_not_start_a_stopped_session() -> None:
+    for late in (m.Online(ANNA, NOW), m.Unreachable(NOW), m.FloodWaited(NOW + 9), m.AccountFrozen(NOW)):
+        assert decide(STOPPED, late) == Decision(STOPPED)
+
+
+def test_starting_a_session_that_runs_tries_at_once() -> None:
+    lost = after(ONLINE, m.ConnectionLost(NOW), m.TimePassed(NOW), m.Unreachable(NOW))
+
+    assert decide(lost, m.StartSession()).effects == (e.Connect(),)
+    assert decide(RETRYING, m.StartSession()).effects == (e.Connect(),)
+
+
+@pytest.mark.parametrize("command", [m.Validate(), m.StartSession()], ids=repr)
+def test_nobody_can_call_before_a_flood_wait_is_over(command: m.Command) -> None:
+    with pytest.raises(MustWait) as refused:
+        decide(Authorized(ANNA, Substate.FLOOD_WAIT, NOW + 60), command)
+
+    assert refused.value.retry_at == NOW + 60
+
+
+# -- asleep, and woken
+
+
+def test_an_idle_session_goes_to_sleep_and_wakes_within_a_day() -> None:
+    decision = decide(ONLINE, m.Idle(NOW))
+
+    asleep = decision.state
+    assert unscheduled(asleep) == Authorized(ANNA, Substate.ASLEEP)
+    assert decision.effects == (e.Disconnect(),)
+    assert asleep.deadline is not None
+    assert 12 * 3600 <= asleep.deadline - NOW < 24 * 3600
+    assert decide(asleep, m.TimePassed(asleep.deadline)) == Decision(Authorized(ANNA), (e.Connect(),))
+
+
+def test_a_sleeping_session_that_is_taken_up_sleeps_on_until_somebody_needs_it() -> None:
+    asleep = after(ONLINE, m.Idle(NOW))
+
+    assert decide(asleep, m.Woken(NOW + 60)) == Decision(asleep)
+    assert decide(asleep, m.ConnectionLost(NOW + 60)) == Decision(asleep)
+    assert decide(asleep, m.Validate()).effects == (e.Connect(),)
+    assert decide(asleep, m.StartSession()) == Decision(Authorized(ANNA), (e.Connect(),))
+
+
+def test_only_a_session_that_is_online_goes_to_sleep() -> None:
+    for state in (Authorized(ANNA), Authorized(ANNA, Substate.FROZEN), RETRYING, STOPPED):
+        assert decide(state, m.Idle(NOW)) == Decision(state)

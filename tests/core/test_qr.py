@@ -8,10 +8,25 @@ import pytest
 
 from actors.core import effects as e
 from actors.core import messages as m
+from actors.core.credential import Deposit
 from actors.core.decide import decide
 from actors.core.decision import Decision
+from actors.core.record import from_record, to_record
 from actors.core.states import ROTATE_BEFORE_EXPIRY, Absent, PendingCode, PendingQr, QrToken, Reason
-from tests.core.examples import ANNA, BERT, END, FALLBACKS, LOGIN, NOW, PHONE, STALE, after, token
+from tests.core.examples import (
+    ANNA,
+    BERT,
+    END,
+    FALLBACKS,
+    LOGIN,
+    NOW,
+    PHONE,
+    STALE,
+    after,
+    credential,
+    signed_in,
+    token,
+)
 
 FETCHING = PendingQr(LOGIN)
 SHOWN = PendingQr(LOGIN, token(), issued=1)
@@ -140,6 +155,14 @@ def test_a_restart_goes_on_with_the_same_ticket() -> None:
     assert decide(FETCHING, m.Woken(NOW + 30)) == Decision(FETCHING, (e.ExportToken(),))
 
 
+def test_a_restart_does_not_shorten_a_flood_wait() -> None:
+    waiting = pending_qr(after(SHOWN, m.FloodWaited(NOW + 120)))
+    restarted = from_record(to_record(waiting))
+
+    assert decide(restarted, m.Woken(NOW + 30)) == Decision(restarted)
+    assert restarted.deadline == NOW + 120
+
+
 def test_a_restart_after_the_ticket_ended_finds_it_expired() -> None:
     assert after(FETCHING, m.Woken(END)).reason is Reason.TICKET_EXPIRED
 
@@ -148,19 +171,19 @@ def test_a_restart_after_the_ticket_ended_finds_it_expired() -> None:
 def test_somebody_else_than_expected_is_logged_out_again(fallback: Absent) -> None:
     expecting = replace(SHOWN, login=replace(LOGIN, expected_account_id=ANNA, fallback=fallback))
 
-    decision = decide(expecting, m.SignedIn(BERT))
+    decision = decide(expecting, signed_in(BERT))
 
     assert type(decision.state) is type(fallback)
-    assert decision.effects == (e.AbandonLogin(log_out=True),)
+    assert decision.effects == (e.AbandonLogin(),)
 
 
 def test_the_reason_of_a_mismatch_is_readable() -> None:
     expecting = replace(SHOWN, login=replace(LOGIN, expected_account_id=ANNA))
 
-    assert after(expecting, m.SignedIn(BERT)).reason is Reason.ACCOUNT_MISMATCH
+    assert after(expecting, signed_in(BERT)).reason is Reason.ACCOUNT_MISMATCH
 
 
 def test_the_expected_account_is_adopted() -> None:
     expecting = replace(SHOWN, login=replace(LOGIN, expected_account_id=ANNA))
 
-    assert decide(expecting, m.SignedIn(ANNA)).effects == (e.Adopt(ANNA),)
+    assert decide(expecting, signed_in(ANNA)).keeping == Deposit(credential(ANNA))

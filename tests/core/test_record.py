@@ -68,7 +68,7 @@ def test_no_record_holds_a_secret(state: State) -> None:
         Authorized(ANNA, last_login=LAST),
         Authorized(ANNA, Substate.FLOOD_WAIT, NOW + 60),
         Stale(ANNA, Reason.UNREACHABLE, NOW + 60, last_login=LAST),
-        Revoked(ANNA, Reason.REQUESTED, NOW, last_login=LAST),
+        Revoked(ANNA, Reason.REQUESTED, last_login=LAST),
         PendingQr(replace(LOGIN, fallback=STALE, expected_account_id=ANNA)),
         PendingQr(LOGIN, reason=Reason.FLOOD_WAIT),
         PendingPassword(LOGIN, "a colour", attempts_left=2, reason=Reason.UNREACHABLE),

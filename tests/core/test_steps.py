@@ -125,7 +125,12 @@ def test_every_end_of_a_session_has_an_action(reason: Reason) -> None:
     ends = {UserAction.RELOGIN, UserAction.CONTACT_ADMIN}
 
     assert user_action(Revoked(ANNA, reason)) in ends
-    assert user_action(Stale(ANNA, reason)) is UserAction.RELOGIN
+    assert user_action(Stale(ANNA, reason)) in ends
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIAL_TAMPERED, Reason.CREDENTIAL_SEALED])
+def test_what_only_an_operator_can_mend_is_not_put_upon_the_account_holder(reason: Reason) -> None:
+    assert user_action(Stale(ANNA, reason)) is UserAction.CONTACT_ADMIN
 
 
 @pytest.mark.parametrize("fallback", [STALE, REVOKED], ids=repr)

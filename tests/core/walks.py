@@ -19,7 +19,7 @@ from actors.core.decision import Decision
 from actors.core.secret import Secret
 from actors.core.states import Absent, QrToken, Reason, State
 from actors.core.transitions import TRANSITIONS, Refused
-from tests.core.examples import ANNA, BERT, NOW
+from tests.core.examples import ANNA, BERT, NOW, signed_in
 
 MARKER = "leaked!"
 """What no record, repr or log may ever show: every secret of a walk begins with it."""
@@ -32,6 +32,7 @@ TOKEN_LIVES = (30.0, 10.0, 3.5, 2.0, 0.5, -10.0)
 ACCOUNTS = (ANNA, BERT)
 LOGIN_IDS = ("login-1", "login-2")
 SECRETS = tuple(Secret(f"{MARKER}{number}") for number in range(3))
+UNUSABLE = (Reason.CREDENTIAL_MISSING, Reason.CREDENTIAL_TAMPERED, Reason.CREDENTIAL_SEALED)
 ENDS = (Reason.SESSION_REVOKED, Reason.AUTH_KEY_UNREGISTERED, Reason.AUTH_KEY_DUPLICATED)
 
 Option = TypeVar("Option")
@@ -69,7 +70,9 @@ MAKE: dict[type[Any], Callable[[Choices, float], m.Message]] = {
     m.SubmitPassword: lambda any_, _: m.SubmitPassword(any_.of(LOGIN_IDS), any_.of(SECRETS)),
     m.CancelLogin: lambda any_, _: m.CancelLogin(any_.of(LOGIN_IDS)),
     m.Validate: lambda _, __: m.Validate(),
-    m.Revoke: lambda _, now: m.Revoke(now),
+    m.StartSession: lambda _, __: m.StartSession(),
+    m.StopSession: lambda _, __: m.StopSession(),
+    m.Revoke: lambda _, __: m.Revoke(),
     m.Woken: lambda _, now: m.Woken(now),
     m.TimePassed: lambda _, now: m.TimePassed(now),
     m.TokenIssued: lambda any_, now: m.TokenIssued(now, any_.token(now)),
@@ -80,15 +83,15 @@ MAKE: dict[type[Any], Callable[[Choices, float], m.Message]] = {
     m.CodeRejected: lambda _, __: m.CodeRejected(),
     m.PasswordNeeded: lambda any_, now: m.PasswordNeeded(now, any_.of((None, "a colour"))),
     m.PasswordRejected: lambda _, __: m.PasswordRejected(),
-    m.SignedIn: lambda any_, _: m.SignedIn(any_.of(ACCOUNTS)),
-    m.Adopted: lambda any_, _: m.Adopted(any_.of(ACCOUNTS)),
+    m.SignedIn: lambda any_, _: signed_in(any_.of(ACCOUNTS)),
     m.LoginFailed: lambda any_, _: m.LoginFailed(any_.of(list(Reason))),
     m.Online: lambda any_, now: m.Online(any_.of(ACCOUNTS), now),
     m.ConnectionLost: lambda _, now: m.ConnectionLost(now),
     m.Unreachable: lambda any_, now: m.Unreachable(now, any_.of((Reason.UNREACHABLE, Reason.UNKNOWN_ERROR))),
     m.FloodWaited: lambda any_, now: m.FloodWaited(any_.later(now)),
-    m.AccountFrozen: lambda _, __: m.AccountFrozen(),
-    m.CredentialMissing: lambda _, __: m.CredentialMissing(),
+    m.AccountFrozen: lambda _, now: m.AccountFrozen(now),
+    m.Idle: lambda _, now: m.Idle(now),
+    m.CredentialUnusable: lambda any_, _: m.CredentialUnusable(any_.of(UNUSABLE)),
     m.CredentialLost: lambda any_, _: m.CredentialLost(any_.of(ENDS)),
     m.LoggedOut: lambda _, __: m.LoggedOut(),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,9 +13,14 @@ import trio
 
 from actors.clock import Clock
 from actors.core import messages as m
+from actors.core.credential import Credential, Deposit
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
+from actors.errors import CredentialSealed, StoreUnavailable
+from tests.fakes.stores import FakeVault
+
+_numbers = itertools.count(1)
 
 TOKEN_LIFE = 30.0
 """Seconds, as usual at Telegram (core.telegram.org/api/qr-login)."""
@@ -41,24 +47,53 @@ Answer = m.Signal | Exception | Stall
 
 
 @dataclass(slots=True)
-class FakeSession:
-    """All that lies outside the process about one session: its file, Telegram's servers, the person's phone."""
+class FakeKey:
+    """An auth key that was let in: whose it is, and why Telegram no longer accepts it."""
 
-    account: FakeAccount
-    credential: int | None = None
-    """The account in the session's file."""
+    account_id: int
     ended: Reason | None = None
-    """Why Telegram no longer accepts the credential."""
+    connections: int = 0
+
+
+@dataclass(slots=True)
+class FakeSession:
+    """All that lies outside the process about one session: Telegram's servers, the person's phone, the vault."""
+
+    key: SessionKey
+    vault: FakeVault
+    account: FakeAccount
     frozen: bool = False
     connections: int = 0
     most_connections: int = 0
     logins_logged_out: int = 0
-    left_behind: int = 0
-    """Keys that are logged in at Telegram still, and that neither the file nor a login holds."""
+    keys: dict[Secret, FakeKey] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     lines: list[FakeLine] = field(default_factory=list)
     _answers: deque[Answer] = field(default_factory=deque)
     _answers_to: defaultdict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
+
+    def let_in(self, account_id: int) -> Credential:
+        """A new key with which this account is logged in."""
+        key = Secret(f"{next(_numbers):0512x}")
+        self.keys[key] = FakeKey(account_id)
+        return Credential(account_id, 2, "127.0.0.1", 443, key)
+
+    def provision(self) -> Credential:
+        """The same, as the session's credential."""
+        credential = self.let_in(self.account.id)
+        self.vault.keep(self.key, Deposit(credential))
+        return credential
+
+    def end(self, reason: Reason) -> None:
+        """Let every key of the account be accepted no longer."""
+        for key in self.keys.values():
+            key.ended = key.ended or reason
+
+    @property
+    def credential(self) -> int | None:
+        """Whose credential the session has."""
+        kept = [kept.credential for kept in self.vault.kept[self.key].values() if kept.status == "current"]
+        return kept[0].account_id if kept else None
 
     def answer(self, *answers: Answer, to: str | None = None) -> None:
         """Script the next answers, to whatever is called next or to one method, ahead of the usual ones."""
@@ -74,8 +109,7 @@ class FakeSession:
     @property
     def authorizations(self) -> int:
         """With how many keys the account is logged in at Telegram."""
-        in_file = self.credential is not None and self.ended is None
-        return in_file + self.left_behind + sum(line.signed_in for line in self.lines)
+        return sum(key.ended is None for key in self.keys.values())
 
     @property
     def line(self) -> FakeLine:
@@ -98,14 +132,15 @@ class FakeSession:
 class FakeTelegram:
     """Telegram as many sessions see it. `telegram[key]` is the far side of one; every other has `account`."""
 
-    def __init__(self, clock: Clock, account: FakeAccount | None = None) -> None:
+    def __init__(self, clock: Clock, vault: FakeVault, account: FakeAccount | None = None) -> None:
         self.account = account or FakeAccount()
+        self._vault = vault
         self._clock = clock
         self._sessions: dict[SessionKey, FakeSession] = {}
 
     def __getitem__(self, key: SessionKey) -> FakeSession:
         """The far side of this session, which outlives the lines to it."""
-        return self._sessions.setdefault(key, FakeSession(self.account))
+        return self._sessions.setdefault(key, FakeSession(key, self._vault, self.account))
 
     @asynccontextmanager
     async def __call__(self, key: SessionKey, tell: Callable[[m.Signal], None]) -> AsyncIterator[FakeLine]:
@@ -120,7 +155,7 @@ class FakeTelegram:
 
 
 class FakeLine:
-    """One session's line. A login's key and what came of it are gone when the line closes."""
+    """One session's line. A login's key is forgotten when the line closes."""
 
     def __init__(self, session: FakeSession, tell: Callable[[m.Signal], None], clock: Clock) -> None:
         self.tell = tell
@@ -131,8 +166,8 @@ class FakeLine:
         self._issued = 0
         self._code_sent = False
         self._let_in: FakeAccount | None = None
-        self.signed_in = False
-        self._old_key = False
+        self._login_key: Secret | None = None
+        self._using: FakeKey | None = None
 
     async def export_token(self) -> m.Signal:
         return await self._scripted("export_token") or self._token_or_outcome()
@@ -152,28 +187,31 @@ class FakeLine:
     async def import_bot(self, token: Secret) -> m.Signal:
         return await self._scripted("import_bot") or self._bot_checked(token.reveal())
 
-    async def adopt(self, account_id: int) -> m.Signal:
-        return await self._scripted("adopt") or self._adopted(account_id)
-
-    async def log_out_old_key(self) -> None:
-        await self._scripted("log_out_old_key")
-        self._session.left_behind -= self._old_key
-        self._old_key = False
-
-    async def abandon_login(self, *, log_out: bool) -> None:
+    async def abandon_login(self) -> None:
         await self._scripted("abandon_login")
-        self._session.logins_logged_out += log_out
-        self._forget_login(leave_behind=not log_out)
+        if self._login_key is not None:
+            self._session.keys[self._login_key].ended = Reason.REQUESTED
+            self._session.logins_logged_out += 1
+        self._forget_login()
 
     async def connect(self) -> m.Signal:
-        return await self._scripted("connect") or self._validated()
+        return await self._scripted("connect") or await self._validated()
 
     async def disconnect(self) -> None:
         await self._scripted("disconnect")
         self.close()
 
     async def log_out(self) -> m.Signal:
-        return await self._scripted("log_out") or self._logged_out()
+        answer = await self._scripted("log_out")
+        using = self._using or await self._key_that_was()
+        self.close()
+        if answer is None and using is not None:
+            using.ended = using.ended or Reason.REQUESTED
+        return answer or (m.Unreachable(self._clock.now()) if using is None else m.LoggedOut())
+
+    async def forget(self) -> None:
+        await self._scripted("forget")
+        self.close()
 
     def accept(self, account: FakeAccount) -> None:
         """Let this account scan the QR that is shown."""
@@ -199,6 +237,9 @@ class FakeLine:
         if self._connected_as is not None:
             self._connected_as = None
             self._session.connections -= 1
+        if self._using is not None:
+            self._using.connections -= 1
+            self._using = None
 
     async def _scripted(self, method: str) -> m.Signal | None:
         self._session.calls.append(method)
@@ -263,37 +304,42 @@ class FakeLine:
         return self._sign_in(self._let_in)
 
     def _sign_in(self, account: FakeAccount) -> m.Signal:
-        self.signed_in = True
-        return m.SignedIn(account.id)
+        credential = self._session.let_in(account.id)
+        self._login_key = credential.auth_key
+        return m.SignedIn(credential)
 
-    def _adopted(self, account_id: int) -> m.Signal:
-        session = self._session
-        self._old_key = session.credential is not None and session.ended is None
-        session.left_behind += self._old_key
-        session.credential, session.ended = account_id, None
-        self._forget_login(leave_behind=False)
-        return m.Adopted(account_id)
-
-    def _forget_login(self, *, leave_behind: bool = True) -> None:
+    def _forget_login(self) -> None:
         if self._connected_as == "login":
             self.hang_up()
-        self._session.left_behind += self.signed_in and leave_behind
-        self._token, self._code_sent, self._let_in, self.signed_in = None, False, None, False
+        self._token, self._code_sent, self._let_in, self._login_key = None, False, None, None
 
-    def _validated(self) -> m.Signal:
-        session = self._session
+    async def _validated(self) -> m.Signal:
         self._forget_login()
-        if session.credential is None:
-            return m.CredentialMissing()
-        self._connect_as("session")
-        if session.connections > 1:
+        try:
+            credential = await self._session.vault.current(self._session.key)
+        except CredentialSealed:
+            return m.CredentialUnusable(Reason.CREDENTIAL_SEALED)
+        except StoreUnavailable:
+            return m.Unreachable(self._clock.now())
+        if credential is None:
+            return m.CredentialUnusable(Reason.CREDENTIAL_MISSING)
+        key = self._session.keys[credential.auth_key]
+        self._use(key)
+        if key.connections > 1:
             # What Telegram does to a key in use twice (core.telegram.org/api/errors, 406 AUTH_KEY_DUPLICATED).
-            session.ended = Reason.AUTH_KEY_DUPLICATED
-        if session.ended is not None:
-            return m.CredentialLost(session.ended)
-        return m.AccountFrozen() if session.frozen else m.Online(session.credential, self._clock.now())
+            key.ended = Reason.AUTH_KEY_DUPLICATED
+        if key.ended is not None:
+            return m.CredentialLost(key.ended)
+        now = self._clock.now()
+        return m.AccountFrozen(now) if self._session.frozen else m.Online(key.account_id, now)
 
-    def _logged_out(self) -> m.Signal:
-        self.close()
-        self._session.credential = None
-        return m.LoggedOut()
+    def _use(self, key: FakeKey) -> None:
+        self._connect_as("session")
+        if self._using is not key:
+            self._using = key
+            key.connections += 1
+
+    async def _key_that_was(self) -> FakeKey | None:
+        """The key of a session that has no credential any more, as its file would still hold it."""
+        kept = list(self._session.vault.kept[self._session.key].values())
+        return self._session.keys[kept[-1].credential.auth_key] if kept else None

@@ -161,7 +161,8 @@ def time() -> VirtualTime:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     clock = Clock()
-    store, tickets, answers, telegram = FakeStore(), FakeTickets(), FakeAnswers(), FakeTelegram(clock)
+    store, tickets, answers = FakeStore(), FakeTickets(), FakeAnswers()
+    telegram = FakeTelegram(clock, store.vault)
     events: list[ApiEvent] = []
     async with open_loop(), trio.open_nursery() as nursery:
         surroundings = Surroundings(store, telegram, clock, _ignore)

@@ -54,8 +54,13 @@ class LocalDirectory:
         if key not in self._sessions:
             mailbox, published = self._sessions[key] = Mailbox(), Published()
             actor = Actor(key, mailbox, published, self._surroundings)
-            self._nursery.start_soon(actor.live, name=f"session {key}")
+            self._nursery.start_soon(self._live_on, actor, name=f"session {key}")
         return self._sessions[key]
+
+    @staticmethod
+    async def _live_on(actor: Actor) -> None:
+        while True:
+            await actor.live()
 
 
 def _is_a_directory(directory: LocalDirectory) -> Directory:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import trio
 
 from actors.core import messages as m
+from actors.core.credential import Credential
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
+from actors.errors import StoreUnavailable
 from tests.fakes import FakeAccount
 from tests.simulation.world import TOKEN_LIFE, AuthKey, FarSide, World
 
@@ -28,7 +30,6 @@ class Line:
         self.tell = tell
         self.login: AuthKey | None = None
         self.using: AuthKey | None = None
-        self._old_key: AuthKey | None = None
         self._world = world
         self._far = far
 
@@ -52,23 +53,16 @@ class Line:
     async def import_bot(self, token: Secret) -> m.Signal:
         return await self._login_call("import_bot", lambda: self._bot_let_in(token.reveal()))
 
-    async def adopt(self, account_id: int) -> m.Signal:
-        if self.login is None:
-            raise RuntimeError("there is no login to adopt")
-        login = self.login
-        return await self._call("adopt", None, lambda: self._adopted(login, account_id))
-
-    async def log_out_old_key(self) -> None:
-        old, self._old_key = self._old_key, None
-        if old is not None:
-            await self._call("log_out_old_key", None, lambda: self._old_logged_out(old))
-
-    async def abandon_login(self, *, log_out: bool) -> None:
+    async def abandon_login(self) -> None:
         login = self.login
         if login is None:
             return
-        await self._call("abandon_login", None, m.LoggedOut)
-        if log_out:
+        signal = (
+            m.LoggedOut()
+            if self.using is not login
+            else await self._call("abandon_login", login, m.LoggedOut)
+        )
+        if isinstance(signal, m.LoggedOut) and self.using is login:
             login.ended = Reason.REQUESTED
         elif login.is_valid:
             self._world.rules.note("valid login key forgotten", self._far.key)
@@ -76,10 +70,10 @@ class Line:
 
     async def connect(self) -> m.Signal:
         self._drop_login()
-        file = self._far.file
-        if file is None:
-            return m.CredentialMissing()
-        return await self._call("connect", file, lambda: self._validated(file))
+        key = await self._taken()
+        if isinstance(key, AuthKey):
+            return await self._call("connect", key, lambda: self._validated(key))
+        return key
 
     async def disconnect(self) -> None:
         await self._call("disconnect", None, m.LoggedOut)
@@ -88,14 +82,33 @@ class Line:
 
     async def log_out(self) -> m.Signal:
         self._drop_login()
-        file = self._far.file
-        if file is None:
-            return m.LoggedOut()
-        signal = await self._call("log_out", file, lambda: self._logged_out(file))
-        if isinstance(signal, m.LoggedOut):
+        key = self.using or self._far.on_disk
+        try:
+            return m.Unreachable(self._now()) if key is None else await self.log_out_with(key)
+        finally:
             self.hang_up()
-            self._far.file = None
-        return signal
+            self._far.on_disk = None
+
+    async def log_out_with(self, key: AuthKey) -> m.Signal:
+        return await self._call("log_out", key, lambda: self._logged_out(key))
+
+    async def forget(self) -> None:
+        self._drop_login()
+        self.hang_up()
+        self._far.on_disk = None
+
+    async def _taken(self) -> AuthKey | m.Signal:
+        """The session's key: the one in use, or the one that the vault has."""
+        if self.using is not None:
+            return self.using
+        try:
+            credential = await self._world.vault.current(self._far.key)
+        except StoreUnavailable:
+            return m.Unreachable(self._now())
+        if credential is None:
+            return m.CredentialUnusable(Reason.CREDENTIAL_MISSING)
+        key = self._far.on_disk = self._world.keys[credential.auth_key]
+        return key
 
     # -- connections
 
@@ -128,7 +141,7 @@ class Line:
 
     async def _login_call(self, method: str, act: Act) -> m.Signal:
         if self.login is None:
-            self.login = AuthKey()
+            self.login = self._world.new_key()
         return await self._call(method, self.login, act)
 
     async def _call(self, method: str, key: AuthKey | None, act: Act) -> m.Signal:
@@ -144,14 +157,14 @@ class Line:
                 self.use(key)
             return await self._answer(trouble, act)
 
-        by_itself = key is far.file
+        by_itself = key is not self.login
         return await world.gate.through(far.key, attempt, dc=lambda: far.dc, background=by_itself)
 
     def _trouble(self, method: str) -> str | None:
         world, chance = self._world, self._world.chance
         if self._far.poisoned:
             return "unheard of"
-        if world.outage and method not in {"adopt", "abandon_login", "disconnect"}:
+        if world.outage and method not in {"abandon_login", "disconnect"}:
             return "unreachable"
         if chance.random() >= world.trouble:
             return None
@@ -211,8 +224,12 @@ class Line:
         if token != BOT_TOKEN:
             return m.LoginFailed(Reason.BOT_TOKEN_INVALID)
         login = self._of_login()
-        login.account = login.let_in = self._far.account
-        return m.SignedIn(self._far.account.id)
+        login.let_in = self._far.account
+        return self._signed_in(login, self._far.account)
+
+    def _signed_in(self, login: AuthKey, account: FakeAccount) -> m.Signal:
+        login.account = account
+        return m.SignedIn(Credential(account.id, self._far.dc, "127.0.0.1", 443, login.secret))
 
     def _code_checked(self, code: str) -> m.Signal:
         login = self._of_login()
@@ -226,8 +243,7 @@ class Line:
         login.let_in = account
         if account.password is not None and login.account is None:
             return m.PasswordNeeded(self._now(), account.hint)
-        login.account = account
-        return m.SignedIn(account.id)
+        return self._signed_in(login, account)
 
     def _password_checked(self, password: str) -> m.Signal:
         login = self._of_login()
@@ -235,25 +251,15 @@ class Line:
             return m.LoginFailed(Reason.LOGIN_REFUSED)
         if password != login.let_in.password:
             return m.PasswordRejected()
-        login.account = login.let_in
-        return m.SignedIn(login.let_in.id)
+        return self._signed_in(login, login.let_in)
 
-    def _adopted(self, login: AuthKey, account_id: int) -> m.Signal:
-        self._old_key = self._far.file
-        self._world.adopted(self._far, login)
-        self._drop_login()
-        return m.Adopted(account_id)
+    def _validated(self, key: AuthKey) -> m.Signal:
+        if key.ended is not None:
+            return m.CredentialLost(key.ended)
+        assert key.account is not None, "only a key that is logged in becomes a credential"
+        now = self._now()
+        return m.AccountFrozen(now) if self._far.frozen else m.Online(key.account.id, now)
 
-    def _validated(self, file: AuthKey) -> m.Signal:
-        if file.ended is not None:
-            return m.CredentialLost(file.ended)
-        assert file.account is not None, "only a key that is logged in becomes a credential"
-        return m.AccountFrozen() if self._far.frozen else m.Online(file.account.id, self._now())
-
-    def _old_logged_out(self, old: AuthKey) -> m.Signal:
-        self._world.old_key_logged_out(self._far, old)
-        return m.LoggedOut()
-
-    def _logged_out(self, file: AuthKey) -> m.Signal:
-        self._world.logged_out(self._far, file)
+    def _logged_out(self, key: AuthKey) -> m.Signal:
+        self._world.logged_out(self._far, key)
         return m.LoggedOut()

@@ -137,9 +137,17 @@ class Person:
             case PendingPassword():
                 return self._password() if roll < 0.9 else m.CancelLogin(self._login_id)
             case Authorized():
-                return m.Revoke(self._simulation.clock.now()) if roll < 0.05 else m.Validate()
+                return self._of_running(roll)
             case Absent() | _:
                 return self._start_qr() if roll < 0.7 else self._start_code()
+
+    @staticmethod
+    def _of_running(roll: float) -> m.Command:
+        if roll < 0.05:
+            return m.Revoke()
+        if roll < 0.15:
+            return m.StopSession()
+        return m.StartSession() if roll < 0.5 else m.Validate()
 
     def _any(self) -> m.Command:
         return self._chance.choice(
@@ -150,6 +158,8 @@ class Person:
                 self._code,
                 self._password,
                 m.Validate,
+                m.StartSession,
+                m.StopSession,
                 lambda: m.ResendCode(self._login_id),
                 lambda: m.CancelLogin(self._chance.choice((self._login_id, "login-0"))),
             )

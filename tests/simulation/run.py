@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import trio
@@ -16,9 +17,10 @@ from actors.actor import Surroundings
 from actors.clock import Clock
 from actors.core import messages as m
 from actors.core.names import SessionKey
-from actors.core.states import Authorized, Reason, Revoked, Substate
+from actors.core.states import Authorized, Substate
 from actors.errors import StoreUnavailable
 from supervisor.events import Event, LifeCrashed, LifeHeld, Scope, SessionParked
+from supervisor.farewells import Farewells
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedStore
 from supervisor.pace import Pace
@@ -147,18 +149,23 @@ class Simulation:
             Pace(CONNECTS, burst=CONNECTS), new_breakers(self._tell), self.clock
         )
         store = GuardedStore(self.store, new_breaker(Scope.STORE, self._tell, STORE_POLICY))
-        surroundings = Surroundings(store, self.world, self.clock, self._tell)
+        idle_after = self.chance.choice((inf, 400.0))
+        surroundings = Surroundings(store, self.world, self.clock, self._tell, idle_after)
+        farewells = Farewells(self.store.vault, self.world.log_out, self.clock, self._tell)
         sessions = Sessions(surroundings, RestartPolicy(), self._tell)
         stopping_at = trio.current_time() + seconds
         with trio.move_on_at(stopping_at if falls_over else float("inf")):
-            async with sessions.open():
+            async with sessions.open(), trio.open_nursery() as nursery:
                 self.sessions = sessions
                 await self._resume(sessions)
+                nursery.start_soon(farewells.keep_paying)
+                nursery.start_soon(sessions.keep_waking)
                 await trio.sleep_until(stopping_at)
                 if reckon:
                     await self._reckon()
                 stopping_at = trio.current_time()
                 gate.close()
+                nursery.cancel_scope.cancel()
         self.sessions = None
         self.rules.note("process ended", detail=falls_over)
         self._all_gone(sessions, trio.current_time() - stopping_at)
@@ -176,7 +183,7 @@ class Simulation:
         self.rules.hold(seconds <= DRAIN + EPSILON, f"a process stops within {DRAIN} s: {seconds:.3f} s")
         self.rules.hold(not sessions.running, "no session is left when a process has stopped")
         self.rules.hold(not self.world.open_lines, "no line is left when a process has stopped")
-        connected = [far.key for far in self.world.sessions.values() if far.file and far.file.connections]
+        connected = [key for key in self.world.keys.values() if key.connections]
         self.rules.hold(not connected, f"no connection is left when a process has stopped: {connected}")
 
     def _tell(self, event: Event) -> None:
@@ -207,23 +214,22 @@ class Simulation:
     async def _reckon_one(self, far: FarSide) -> None:
         assert self.sessions is not None
         state = (await self.sessions.look(far.key)).state
-        if isinstance(state, Authorized) and state.substate is Substate.FROZEN:
-            state = await self.sessions.ask(far.key, m.Validate(), within=60.0)
-        self.rules.note("at the end", far.key, state)
-        self.rules.note(f"at the end {state.name}")
-        for key in far.replaced:
-            self.rules.note(
-                "replaced key still logged in" if key.is_valid else "replaced key logged out", far.key
-            )
-        if far.file is None or not far.file.is_valid:
-            well = not isinstance(state, Authorized)
-            self.rules.hold(well, f"without a credential nobody is AUTHORIZED: {state}", far.key)
+        self.rules.note(f"at the end {state.name}", far.key, state)
+        self._reckon_keys(far)
+        key = self.world.current(far.key)
+        if key is None or not key.is_valid:
+            well = not isinstance(state, Authorized) or state.substate in {Substate.ASLEEP, Substate.STOPPED}
+            self.rules.hold(well, f"without a credential nobody is online: {state}", far.key)
             return
-        if not far.file.owned:
-            self.rules.note(f"valid credential unknown to {state.name}")
-            return
+        state = await self.sessions.ask(far.key, m.StartSession(), within=60.0)
         online = isinstance(state, Authorized) and state.substate is Substate.ONLINE
-        requested = isinstance(state, Revoked) and state.reason is Reason.REQUESTED
-        self.rules.hold(not requested, "a logout that was promised is done", far.key)
         self.rules.hold(online, f"no credential is lost: {state}", far.key)
-        self.rules.hold(far.line and far.line.using is far.file, "who is online is connected", far.key)
+        self.rules.hold(far.line and far.line.using is key, "who is online is connected", far.key)
+
+    def _reckon_keys(self, far: FarSide) -> None:
+        """Every key that Telegram still knows is a session's own, or was lost with the process that was let in."""
+        for kept in self.world.vault.kept[far.key].values():
+            key = self.world.keys[kept.credential.auth_key]
+            well = not key.is_valid or kept.status == "current"
+            self.rules.hold(well, f"a logout that was promised is done: {kept.status}", far.key)
+            self.rules.note(f"at the end {kept.status} key")

@@ -23,7 +23,7 @@ def test_every_rule_holds(seed: int) -> None:
 def test_every_rule_holds_for_a_thousand_sessions_at_once() -> None:
     outcome = simulate(1000, sessions=1000, hours=0.5)
 
-    rare = ("adopt", "LifeCrashed", "SessionParked", "_end_credential", "confirmation lost", "log_out")
+    rare = ("deposit", "LifeCrashed", "SessionParked", "_end_credential", "confirmation lost", "log_out")
     assert all(outcome.counts[what] for what in rare), outcome.counts
 
 

@@ -56,9 +56,10 @@ class Weather:
 
     def _end_credential(self, far: FarSide) -> None:
         """The person ends the session on the phone, or Telegram ends the account."""
-        if self._chance.random() < 0.3 and far.file is not None and far.file.ended is None:
-            reason = far.file.ended = self._chance.choice(ENDS)
-            if far.line is not None and far.line.using is far.file:
+        key = self._simulation.world.current(far.key)
+        if self._chance.random() < 0.3 and key is not None and key.ended is None:
+            reason = key.ended = self._chance.choice(ENDS)
+            if far.line is not None and far.line.using is key:
                 far.line.lose_connection(self._chance.choice((None, m.CredentialLost(reason))))
 
     def _freeze(self, far: FarSide) -> None:

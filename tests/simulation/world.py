@@ -1,4 +1,4 @@
-"""Telegram's side of the simulation: accounts, auth keys, session files, and who uses which key at this moment."""
+"""Telegram's side of the simulation: accounts, auth keys, and who uses which key at this moment."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.clock import Clock
+from actors.core.credential import Credential
 from actors.core.messages import Signal
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
 from actors.ports import Gate
-from tests.fakes import FakeAccount
+from tests.fakes import FakeAccount, FakeVault
 from tests.simulation.rules import Rules
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ TOKEN_LIFE = 30.0
 class AuthKey:
     """An auth key as Telegram knows it: who is logged in with it, and whether it still counts."""
 
+    secret: Secret
     account: FakeAccount | None = None
     let_in: FakeAccount | None = None
     """Who has passed the first factor."""
@@ -34,8 +36,6 @@ class AuthKey:
     connections: int = 0
     tokens: list[QrToken] = field(default_factory=list)
     code_sent: bool = False
-    owned: bool = False
-    """Whether a session was saved as AUTHORIZED with it."""
 
     @property
     def is_valid(self) -> bool:
@@ -54,8 +54,8 @@ class FarSide:
     dc: int = 2
     poisoned: bool = False
     frozen: bool = False
-    file: AuthKey | None = None
-    replaced: list[AuthKey] = field(default_factory=list)
+    on_disk: AuthKey | None = None
+    """What lies in the session's file; it may be older than what the vault has."""
     line: Line | None = None
     revokes_waiting: int = 0
     revoke_asked: bool = False
@@ -75,12 +75,15 @@ class World:
 
     gate: Gate
     """That of the process which runs now."""
+    vault: FakeVault
+    """Where the credentials of all sessions are kept."""
 
     def __init__(self, rules: Rules, clock: Clock, chance: random.Random) -> None:
         self.rules = rules
         self.clock = clock
         self.chance = chance
         self.sessions: dict[SessionKey, FarSide] = {}
+        self.keys: dict[Secret, AuthKey] = {}
         self.open_lines = 0
         self.outage = False
         self.trouble = 0.12
@@ -112,26 +115,32 @@ class World:
         key.connections += 1
         self.rules.hold(key.connections == 1, "an auth key is never used twice at once", far.key)
 
-    def adopted(self, far: FarSide, key: AuthKey) -> None:
-        """A new credential was written over the session's file."""
-        if far.file is not None and far.file.is_valid:
-            far.replaced.append(far.file)
-        far.file = key
-        far.revoke_asked = far.revokes_waiting > 0
+    def new_key(self) -> AuthKey:
+        """A key that nobody is logged in with yet."""
+        secret = Secret(f"{self.number():0512x}")
+        key = self.keys[secret] = AuthKey(secret)
+        return key
 
-    def old_key_logged_out(self, far: FarSide, key: AuthKey) -> None:
-        """Telegram was asked to forget the credential that another has taken the place of."""
-        self.rules.hold(key is not far.file, "the new key is not logged out as the old one", far.key)
-        key.ended = key.ended or Reason.REQUESTED
+    def current(self, key: SessionKey) -> AuthKey | None:
+        """The key that is the session's, as the vault has it."""
+        kept = [each.credential for each in self.vault.kept[key].values() if each.status == "current"]
+        return self.keys[kept[0].auth_key] if kept else None
 
     def logged_out(self, far: FarSide, key: AuthKey) -> None:
-        """Telegram was asked to forget the session's credential.
-
-        One that no session was ever AUTHORIZED with may go: its login was cut off between the file and the row.
-        """
-        asked = far.revoke_asked or not key.is_valid or not key.owned
-        self.rules.hold(asked, "nobody is logged out unless they asked for it", far.key)
+        """Telegram was asked to forget a key. What is a session's own may not go."""
+        well = key is not self.current(far.key) or not key.is_valid
+        self.rules.hold(well, "nobody is logged out unless they asked for it", far.key)
         key.ended = key.ended or Reason.REQUESTED
+
+    async def log_out(self, key: SessionKey, credential: Credential) -> Signal:
+        """Log out a key that no session uses any more, on a connection of its own."""
+        from tests.simulation.line import Line  # noqa: PLC0415 - a line and its world know each other
+
+        line = Line(self, self.sessions[key], lambda _: None)
+        try:
+            return await line.log_out_with(self.keys[credential.auth_key])
+        finally:
+            line.hang_up()
 
     def calm(self) -> None:
         """No more trouble. Telegram lifts what it can lift."""

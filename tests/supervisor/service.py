@@ -11,6 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.actor import Actor, Surroundings
 from actors.clock import Clock
 from actors.core import messages as m
+from actors.core.credential import Credential, Keeping
 from actors.core.names import SessionKey
 from actors.core.states import State
 from actors.mailbox import Mailbox
@@ -48,10 +49,12 @@ class SlowStore(FakeStore):
         self.loads += 1
         return await super().load(key)
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
         self.attempts += 1
         await self._open.wait()
-        await super().save(key, saved, transition)
+        await super().save(key, saved, transition, keeping)
 
 
 class Service:
@@ -60,7 +63,7 @@ class Service:
     def __init__(self, account: FakeAccount | None = None) -> None:
         self.clock = Clock()
         self.store = SlowStore()
-        self.telegram = FakeTelegram(self.clock, account)
+        self.telegram = FakeTelegram(self.clock, self.store.vault, account)
         self.told: list[Event] = []
         self.surroundings = Surroundings(self.store, self.telegram, self.clock, self.told.append)
 
@@ -140,7 +143,10 @@ class OneSession:
         self.far_side.accept(account)
         await wait_all_tasks_blocked()
 
-    async def log_in(self) -> None:
-        """Link the account."""
+    async def log_in(self) -> Credential:
+        """Link the account; its credential."""
         await self.ask(self.service.start_qr())
         await self.accept()
+        credential = await self.service.store.vault.current(self._key)
+        assert credential is not None
+        return credential

@@ -69,9 +69,9 @@ async def test_the_next_life_takes_up_what_was_saved_before_the_crash(session: O
     assert state.login.login_id == "login-1"
 
 
-async def test_a_crash_between_the_scan_and_the_session_file_loses_only_the_scan(session: OneSession) -> None:
+async def test_a_crash_right_after_the_scan_loses_only_the_scan(session: OneSession) -> None:
     await session.ask(session.service.start_qr())
-    session.far_side.answer(Boom(), to="adopt")
+    session.far_side.answer(Boom(), to="export_token")
     await session.accept()
 
     await session.live()

@@ -44,7 +44,7 @@ async def test_a_qr_login_ends_online(session: OneSession) -> None:
 async def test_a_qr_login_asks_telegram_for_nothing_it_does_not_need(session: OneSession) -> None:
     await session.log_in()
 
-    assert session.far_side.calls == ["export_token", "export_token", "adopt", "connect"]
+    assert session.far_side.calls == ["export_token", "export_token", "connect"]
 
 
 async def test_a_second_start_shows_the_same_qr_and_disturbs_nobody(session: OneSession) -> None:

@@ -19,7 +19,7 @@ from actors.core.steps import Failed, step_for
 from actors.errors import NoAnswer
 from actors.published import Snapshot
 from tests.fakes import FakeAccount, Stall
-from tests.supervisor.service import OneSession, Service
+from tests.supervisor.service import KEY, OneSession, Service
 
 
 async def test_a_new_session_is_shown_as_absent_and_writes_nothing(session: OneSession) -> None:
@@ -89,33 +89,40 @@ async def test_a_flood_wait_survives_a_restart(session: OneSession) -> None:
     assert session.must_be(Authorized).substate is Substate.ONLINE
 
 
-async def test_a_logout_that_was_cut_off_is_finished_by_the_next_life(session: OneSession) -> None:
+async def test_a_logout_that_was_cut_off_stays_owed(session: OneSession) -> None:
     life = session.life
-    await session.log_in()
+    credential = await session.log_in()
     session.far_side.answer(Stall(), to="log_out")
     with pytest.raises(NoAnswer):
-        await session.ask(m.Revoke(session.service.clock.now()), within=5)
+        await session.ask(m.Revoke(), within=5)
     await life.end()
-    assert session.far_side.credential is not None
 
     await session.live()
 
     session.must_be(Revoked)
-    assert (session.state.reason, session.state.deadline) == (Reason.REQUESTED, None)
-    assert session.far_side.credential is None
+    vault = session.service.store.vault
+    assert vault.status(KEY, credential) == "owed"
+    assert session.far_side.calls.count("log_out") == 1
+    await trio.sleep(54)
+    assert await vault.owed(10) == []  # its connection may still be closing
+    await trio.sleep(2)
+    assert [debt.credential for debt in await vault.owed(10)] == [credential]
 
 
-async def test_a_frozen_account_s_logout_is_retried_without_haste(session: OneSession) -> None:
+async def test_a_stopped_session_stays_stopped_after_a_restart(session: OneSession) -> None:
+    life = session.life
     await session.log_in()
-    session.far_side.answer(*[m.AccountFrozen()] * 3, to="log_out")
+    await session.ask(m.StopSession())
+    assert session.far_side.connections == 0
+    await life.end()
+    assert await session.service.store.running() == []
 
-    await session.ask(m.Revoke(session.service.clock.now()))
-    await trio.sleep(119)
-    assert session.far_side.calls.count("log_out") <= 3
-    await trio.sleep(121)
+    await session.live()
+    assert session.must_be(Authorized).substate is Substate.STOPPED
+    assert session.far_side.connections == 0
 
-    assert session.state.deadline is None
-    assert session.far_side.credential is None
+    await session.ask(m.StartSession())
+    assert session.must_be(Authorized).substate is Substate.ONLINE
 
 
 async def test_the_time_of_a_state_is_when_its_name_began(session: OneSession) -> None:

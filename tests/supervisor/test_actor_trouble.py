@@ -147,7 +147,7 @@ async def test_a_refused_command_changes_and_publishes_nothing(session: OneSessi
     before = session.published.snapshot
 
     with pytest.raises(Refused):
-        await session.ask(m.Revoke(session.service.clock.now()))
+        await session.ask(m.Revoke())
 
     assert session.published.snapshot == before
 

@@ -64,7 +64,7 @@ class Crowd:
         for number in range(size):
             state = Authorized(ACCOUNT, Substate.ONLINE, last_login=PastLogin("login-0"))
             self.service.store.rows[key(number)] = Saved(to_record(state), 1, 0.0)
-            self.service.telegram[key(number)].credential = ACCOUNT
+            self.service.telegram[key(number)].provision()
         gated = Surroundings(self.service.store, self._open, self.service.clock, self.service.told.append)
         self.sessions = Sessions(
             gated, RestartPolicy(), self.service.told.append, starts=Pace(RATE, burst=RATE)

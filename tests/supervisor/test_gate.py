@@ -111,7 +111,7 @@ async def test_one_sick_session_closes_the_gate_for_nobody() -> None:
     [
         m.FloodWaited(inf),
         m.CredentialLost(Reason.SESSION_REVOKED),
-        m.AccountFrozen(),
+        m.AccountFrozen(0.0),
         m.LoginFailed(Reason.PHONE_NUMBER_BANNED),
         m.Unreachable(0.0, Reason.UNKNOWN_ERROR),
         ONLINE,

@@ -17,6 +17,7 @@ from supervisor.breaker import BreakerPolicy, Circuit
 from supervisor.events import CircuitChanged, Event, Scope
 from supervisor.gate import ConnectGate, new_breakers
 from supervisor.pace import Pace
+from tests.fakes import FakeVault
 
 DC = 4
 
@@ -36,7 +37,7 @@ def test_lines_open_the_breaker_of_the_dc_that_they_cannot_reach(tmp_path: Path)
         clock = Clock()
         gate = ConnectGate(Pace(100, burst=100), new_breakers(told.append, BreakerPolicy(limit=3)), clock)
         app = TelegramApp(1, Secret("hash"), DcAddress(DC, "127.0.0.1", deaf_port()))
-        lines = TelethonLines(app, tmp_path, clock, gate)
+        lines = TelethonLines(app, tmp_path, FakeVault(), clock, gate, told.append)
 
         async def log_in(number: int) -> None:
             async with lines(SessionKey("tenant", f"app-{number}"), lambda _: None) as line:

@@ -16,6 +16,7 @@ from supervisor.logs import note
 from tests.supervisor.service import KEY
 
 BOOM = LookupError("boom")
+FULL = OSError(28, "No space left on device")
 
 NOTED: dict[s.Event, dict[str, Any]] = {
     a.Transitioned(KEY, SessionState.AUTHORIZED, SessionState.STALE, Reason.UNREACHABLE, "Unreachable"): {
@@ -26,6 +27,24 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "after": "STALE",
         "reason": "unreachable",
         "because": "Unreachable",
+    },
+    a.FileQuarantined(KEY, "app.session.quarantined-1"): {
+        "event": "session file put in quarantine",
+        "log_level": "error",
+        "session": "tenant/app",
+        "file": "app.session.quarantined-1",
+    },
+    a.FileUnwritten(KEY, FULL): {
+        "event": "session file cannot be written",
+        "log_level": "error",
+        "session": "tenant/app",
+        "exc_info": FULL,
+    },
+    a.CredentialUnopened(KEY, "sealed with another key"): {
+        "event": "credential cannot be opened",
+        "log_level": "error",
+        "session": "tenant/app",
+        "why": "sealed with another key",
     },
     s.LifeCrashed(KEY, BOOM, 2.0567): {
         "event": "session crashed",
@@ -45,6 +64,20 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "event": "session crashed while restarts are held",
         "log_level": "warning",
         "session": "tenant/app",
+        "exc_info": BOOM,
+    },
+    s.Farewell(KEY, s.FarewellOutcome.LOGGED_OUT): {
+        "event": "logout of an unused key",
+        "log_level": "info",
+        "session": "tenant/app",
+        "outcome": "logged_out",
+        "exc_info": None,
+    },
+    s.Farewell(KEY, s.FarewellOutcome.FAILED, BOOM): {
+        "event": "logout of an unused key",
+        "log_level": "error",
+        "session": "tenant/app",
+        "outcome": "failed",
         "exc_info": BOOM,
     },
     s.NodeBraked(7, 20): {

@@ -14,7 +14,7 @@ from actors.core import messages as m
 from actors.core.secret import Secret
 from actors.core.states import Reason
 from actors.perform import perform
-from tests.fakes import FakeTelegram, Stall
+from tests.fakes import FakeTelegram, FakeVault, Stall
 from tests.supervisor.service import KEY
 
 EFFECTS: dict[e.Effect, tuple[str, float]] = {
@@ -24,15 +24,13 @@ EFFECTS: dict[e.Effect, tuple[str, float]] = {
     e.SignIn(Secret("12345")): ("sign_in", 20),
     e.CheckPassword(Secret("secret")): ("check_password", 20),
     e.ImportBot(Secret("4242:made-up")): ("import_bot", 30),
-    e.Adopt(4242): ("adopt", 20),
-    e.LogOutOldKey(): ("log_out_old_key", 10),
     e.AbandonLogin(): ("abandon_login", 5),
-    e.AbandonLogin(log_out=True): ("abandon_login", 5),
     e.Connect(): ("connect", 30),
     e.Disconnect(): ("disconnect", 5),
-    e.LogOut(): ("log_out", 10),
+    e.LogOut(): ("log_out", 15),
+    e.Forget(): ("forget", 5),
 }
-SILENT = (e.AbandonLogin, e.LogOutOldKey, e.Disconnect)
+SILENT = (e.AbandonLogin, e.Disconnect, e.Forget)
 
 
 @dataclass(slots=True)
@@ -43,7 +41,7 @@ class Far:
     telegram: FakeTelegram = field(init=False)
 
     def __post_init__(self) -> None:
-        self.telegram = FakeTelegram(self.clock)
+        self.telegram = FakeTelegram(self.clock, FakeVault())
 
     async def perform(self, effect: e.Effect) -> m.Signal | None:
         async with self.telegram(KEY, lambda _: None) as line:

@@ -5,5 +5,6 @@ select version = $3
    and data = $6
    and telegram_user_id is not distinct from $7
    and state_since = to_timestamp($8)
+   and desired_state = $9
   from public.telegram_sessions
  where tenant_id = $1 and app_id = $2;

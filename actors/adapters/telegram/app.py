@@ -8,8 +8,8 @@ import gmpy2
 from telethon import TelegramClient
 from telethon.crypto import rsa
 from telethon.network import authenticator
-from telethon.sessions.abstract import Session
 
+from actors.adapters.telegram.live_session import LiveSession
 from actors.core.secret import Secret
 
 CONNECT_TIMEOUT = 10
@@ -60,8 +60,11 @@ def prepare_telethon(app: TelegramApp) -> None:
     TelegramClient._config = None  # noqa: SLF001
 
 
-def new_client(app: TelegramApp, session: Session) -> TelegramClient:
-    """A client that never acts on its own: no reconnect, no sleeping through flood waits, its errors as they are."""
+def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
+    """A client that never acts on its own: no reconnect, no sleeping through flood waits, its errors as they are.
+
+    Only one that is logged in catches up on what it has missed.
+    """
     if app.home is not None and not session.server_address:
         session.set_dc(app.home.id, app.home.host, app.home.port)
     return TelegramClient(
@@ -79,4 +82,5 @@ def new_client(app: TelegramApp, session: Session) -> TelegramClient:
         system_version=app.device.system_version,
         app_version=app.device.app_version,
         entity_cache_limit=ENTITY_CACHE_LIMIT,
+        catch_up=session.account_id is not None,
     )

@@ -81,7 +81,7 @@ def session_signal(error: BaseException, now: float) -> m.Signal | None:
     if lost is not None:
         return m.CredentialLost(lost)
     if isinstance(error, t.FrozenMethodInvalidError | t.FrozenParticipantMissingError):
-        return m.AccountFrozen()
+        return m.AccountFrozen(now)
     if isinstance(error, APP_REFUSED):
         return m.Unreachable(now, Reason.APP_REFUSED)
     return _passing(error, now)

@@ -9,17 +9,22 @@ from pathlib import Path
 import trio
 from telethon import functions, types
 
-from actors.adapters.telegram.app import TelegramApp, new_client, prepare_telethon
+from actors.adapters.telegram.app import TelegramApp, prepare_telethon
+from actors.adapters.telegram.credentials import Credentials, Unusable
 from actors.adapters.telegram.failures import login_signal, session_signal
+from actors.adapters.telegram.live_session import LiveSession
 from actors.adapters.telegram.login import Login
-from actors.adapters.telegram.session_file import LiveSession, SessionFiles
+from actors.adapters.telegram.session_file import SessionFiles
 from actors.adapters.telegram.wire import Wire
 from actors.bridge import in_asyncio
 from actors.clock import Clock
 from actors.core import messages as m
+from actors.core.credential import Credential
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
-from actors.ports import Gate
+from actors.errors import StoreUnavailable
+from actors.events import Tell
+from actors.ports import Gate, Vault
 
 GOODBYE = 5.0
 
@@ -28,12 +33,14 @@ Classify = Callable[[BaseException, float], m.Signal | None]
 
 
 class TelethonLines:
-    """Opens lines: the OpenTelegram port for one app at Telegram and one folder of session files."""
+    """Opens lines: the OpenTelegram port for one app at Telegram, one folder of session files and one vault."""
 
-    def __init__(self, app: TelegramApp, base: Path, clock: Clock, gate: Gate) -> None:
+    def __init__(
+        self, app: TelegramApp, base: Path, vault: Vault, clock: Clock, gate: Gate, tell: Tell
+    ) -> None:
         prepare_telethon(app)
         self.app = app
-        self.files = SessionFiles(base)
+        self.credentials = Credentials(SessionFiles(base), vault, tell)
         self.clock = clock
         self.gate = gate
 
@@ -49,6 +56,19 @@ class TelethonLines:
             with trio.move_on_after(GOODBYE, shield=True):
                 await line.disconnect()
 
+    async def log_out(self, key: SessionKey, credential: Credential) -> m.Signal:
+        """LoggedOut or CredentialLost, once Telegram knows this key no longer; nobody else may be using it."""
+        line = TelethonLine(key, _nobody, self)
+        try:
+            return await line.log_out_with(LiveSession.of(credential), background=True)
+        finally:
+            with trio.move_on_after(GOODBYE, shield=True):
+                await line.hang_up()
+
+
+def _nobody(_: m.Signal) -> None:
+    """Who listens to the line of a key that is about to be gone."""
+
 
 class TelethonLine:
     """The Telegram port over Telethon. Each call crosses the bridge once."""
@@ -57,12 +77,12 @@ class TelethonLine:
         self._key = key
         self._tell = tell
         self._app = lines.app
-        self._files = lines.files
+        self._credentials = lines.credentials
         self._clock = lines.clock
         self._gate = lines.gate
         self._wire = Wire(lines.app, lambda: tell(m.TokenAccepted()), self._ended)
         self._login: Login | None = None  # None while the wire is the session's
-        self._old_key: LiveSession | None = None  # of the session that a login in place has replaced
+        self._kept: Credential | None = None  # as it was when it was last kept
 
     # -- a login
 
@@ -90,29 +110,10 @@ class TelethonLine:
         """See the port."""
         return await self._log_in(lambda login: login.import_bot(token))
 
-    async def adopt(self, account_id: int) -> m.Signal:
-        """See the port. The key is on disk before its connection is closed, so it cannot get lost between."""
-        if self._login is None:
-            raise RuntimeError("there is no login to adopt")
-        old = await trio.to_thread.run_sync(self._files.read, self._key)
-        if old is not None and old.auth_key.key != self._login.session.auth_key.key:  # not a repeated adopt
-            self._old_key = old
-        await trio.to_thread.run_sync(self._files.write, self._key, self._login.session)
-        await self.disconnect()
-        return m.Adopted(account_id)
-
-    async def log_out_old_key(self) -> None:
-        """See the port. It has a connection of its own, beside that of the new key."""
-        old, self._old_key = self._old_key, None
-        if old is not None:
-            await self._call(lambda: self._log_out_apart(old), session_signal)
-
-    async def abandon_login(self, *, log_out: bool) -> None:
-        """See the port."""
+    async def abandon_login(self) -> None:
+        """See the port. Who is not logged in is told so by Telegram, which does no harm."""
         login = self._login
-        if login is None:
-            return
-        if log_out:
+        if login is not None and self._wire.is_connected:
             await self._call(lambda: self._log_out(login.session), login_signal)
         await self.disconnect()
 
@@ -127,36 +128,81 @@ class TelethonLine:
 
     async def connect(self) -> m.Signal:
         """See the port. Telethon's own `is_user_authorized` is no help: it takes any error for a logout."""
-        session = await self._session()
-        if session is None:
-            return m.CredentialMissing()
-        return await self._through_gate(
+        try:
+            session = await self._session()
+        except Unusable as unusable:
+            return m.CredentialUnusable(unusable.reason)
+        except StoreUnavailable:
+            return m.Unreachable(self._clock.now())
+        signal = await self._through_gate(
             lambda: self._validate(session), session_signal, lambda: session.dc_id, background=True
         )
+        if isinstance(signal, m.Online):
+            await self._checkpoint(session)
+        return signal
 
     async def log_out(self) -> m.Signal:
         """See the port. A key that Telegram no longer knows is logged out already."""
-        session = await self._session()
-        if session is not None:
-            signal = await self._through_gate(
-                lambda: self._log_out(session), session_signal, lambda: session.dc_id
-            )
-            if not isinstance(signal, m.LoggedOut | m.CredentialLost):
-                return signal
-        await self.disconnect()
-        await trio.to_thread.run_sync(self._files.erase, self._key)
-        return m.LoggedOut()
+        try:
+            session = await self._session_that_was()
+        except StoreUnavailable:
+            session = None
+        try:
+            if session is None:
+                return m.Unreachable(self._clock.now())
+            return await self.log_out_with(session)
+        finally:
+            with trio.move_on_after(GOODBYE, shield=True):
+                await self.forget()
+
+    async def log_out_with(self, session: LiveSession, *, background: bool = False) -> m.Signal:
+        """LoggedOut, or what a failed call means for this key."""
+        return await self._through_gate(
+            lambda: self._log_out(session), session_signal, lambda: session.dc_id, background=background
+        )
+
+    async def forget(self) -> None:
+        """See the port."""
+        await self.hang_up()
+        await self._credentials.erase(self._key)
 
     async def disconnect(self) -> None:
-        """See the port."""
+        """See the port. How far the session's updates are known is kept."""
+        session = await self.hang_up()
+        if session is not None:
+            await self._checkpoint(session)
+
+    async def hang_up(self) -> LiveSession | None:
+        """Close whatever connection is open; the session's own, if it was that one's."""
+        session = self._wire.session if self._login is None else None
         await in_asyncio(self._wire.close)
         self._login = None
+        return session
 
-    async def _session(self) -> LiveSession | None:
-        """The session's credential: the one in use, or else the file's."""
+    async def _session(self) -> LiveSession:
+        """The session's credential: the one in use, or the one that is kept. Raises Unusable and StoreUnavailable."""
         if self._login is not None:
             await self.disconnect()
-        return self._wire.session or await trio.to_thread.run_sync(self._files.read, self._key)
+        if self._wire.session is not None:
+            return self._wire.session
+        self._kept = await self._credentials.take(self._key)
+        return LiveSession.of(self._kept)
+
+    async def _session_that_was(self) -> LiveSession | None:
+        """The same of a session that has no credential any more."""
+        if self._wire.session is not None and self._login is None:
+            return self._wire.session
+        owed = await self._credentials.owed(self._key)
+        return None if owed is None else LiveSession.of(owed)
+
+    async def _checkpoint(self, session: LiveSession) -> None:
+        """Keep how far the updates are known, if that has changed."""
+        if session.account_id is None:
+            return
+        credential = session.credential(session.account_id)
+        if credential != self._kept:
+            self._kept = credential
+            await self._credentials.checkpoint(self._key, credential)
 
     async def _validate(self, session: LiveSession) -> m.Signal:
         client = await self._wire.client_on(session)
@@ -166,15 +212,6 @@ class TelethonLine:
     async def _log_out(self, session: LiveSession) -> m.Signal:
         client = await self._wire.client_on(session)
         await client(functions.auth.LogOutRequest())
-        return m.LoggedOut()
-
-    async def _log_out_apart(self, session: LiveSession) -> m.Signal:
-        client = new_client(self._app, session)
-        try:
-            await client.connect()
-            await client(functions.auth.LogOutRequest())
-        finally:
-            await client.disconnect()
         return m.LoggedOut()
 
     # -- how calls are made

@@ -10,7 +10,7 @@ from telethon import errors as t
 from telethon.password import compute_check
 
 from actors.adapters.telegram.app import TelegramApp
-from actors.adapters.telegram.session_file import LiveSession
+from actors.adapters.telegram.live_session import LiveSession
 from actors.adapters.telegram.wire import Wire
 from actors.clock import Clock
 from actors.core import messages as m
@@ -54,7 +54,7 @@ class Login:
         except t.SessionPasswordNeededError:
             return await self._password_needed(client)
         if isinstance(answer, types.auth.LoginTokenSuccess):
-            return m.SignedIn(answer.authorization.user.id)
+            return self._signed_in(answer.authorization.user.id)
         return m.TokenIssued(self._clock.now(), _token(client, answer))
 
     async def send_code(self, phone: Secret) -> m.Signal:
@@ -82,7 +82,7 @@ class Login:
             return await self._password_needed(client)
         if isinstance(answer, types.auth.AuthorizationSignUpRequired):
             return m.LoginFailed(Reason.PHONE_NUMBER_UNOCCUPIED)
-        return m.SignedIn(answer.user.id)
+        return self._signed_in(answer.user.id)
 
     async def check_password(self, password: Secret) -> m.Signal:
         """Prove knowledge of the 2FA password (core.telegram.org/api/srp)."""
@@ -102,7 +102,7 @@ class Login:
             answer = await client(request)
         except (t.AccessTokenInvalidError, t.AccessTokenExpiredError):
             return m.LoginFailed(Reason.BOT_TOKEN_INVALID)
-        return m.SignedIn(answer.user.id)
+        return self._signed_in(answer.user.id)
 
     async def _client(self) -> TelegramClient:
         """The client on the login's key; the same key again if only the connection was lost."""
@@ -119,16 +119,19 @@ class Login:
         # PBKDF2 with 100,000 rounds: a third of a second, not on the loop that everybody shares.
         proof = await asyncio.to_thread(compute_check, challenge, password.reveal())
         answer = await client(functions.auth.CheckPasswordRequest(proof))
-        return m.SignedIn(answer.user.id)
+        return self._signed_in(answer.user.id)
 
     def _code_sent(self, sent: types.auth.SentCode) -> m.Signal:
         if isinstance(sent, types.auth.SentCodeSuccess):
-            return m.SignedIn(sent.authorization.user.id)
+            return self._signed_in(sent.authorization.user.id)
         self._code_hash = sent.phone_code_hash
         way = type(sent.type).__name__.removeprefix("SentCodeType").lower()
         next_way = type(sent.next_type).__name__.removeprefix("CodeType").lower() if sent.next_type else None
         resend_at = self._clock.now() + sent.timeout if sent.timeout else None
         return m.CodeSent(way, getattr(sent.type, "length", None), next_way, resend_at)
+
+    def _signed_in(self, account_id: int) -> m.SignedIn:
+        return m.SignedIn(self.session.credential(account_id))
 
 
 def _token(client: TelegramClient, answer: types.auth.LoginToken) -> QrToken:

@@ -1,31 +1,34 @@
 """The session file `<base>/<tenant>/<app>.session`: a Telethon SQLite session, only ever there whole.
 
-Clients work on a copy in memory: an open SQLite costs 140 kB and three descriptors a session, and every commit
-would stop the event loop. A file is written beside its place, synced and renamed, so that whenever the process
-dies, either the old or the new login is there. All functions block: call them in a thread.
+Clients work in memory: an open SQLite costs 140 kB and three descriptors a session, and every commit would stop the
+event loop. A file is written beside its place, synced and renamed, so that whenever the process dies, either the old
+or the new login is there. All functions block: call them in a thread.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
 
-from telethon.crypto import AuthKey
-from telethon.sessions import MemorySession, SQLiteSession
+from telethon import utils
+from telethon.sessions import SQLiteSession
+from telethon.tl import types
 
+from actors.adapters.telegram.live_session import LiveSession
+from actors.core.credential import Credential, UpdatePoint
 from actors.core.names import SessionKey
+from actors.core.secret import Secret
 
-Target = TypeVar("Target", bound=MemorySession)
+NEWEST_SCHEMA = 8
+KEY_BYTES = 256
 
 
-class LiveSession(MemorySession):  # type: ignore[misc]  # telethon publishes no types
-    """A session in memory. It keeps no entities: Telethon would never evict them."""
-
-    def process_entities(self, tlo: object) -> None:
-        """Forget them."""
+class DamagedFile(Exception):
+    """There is a file, but no login can be read from it."""
 
 
 class SessionFiles:
@@ -38,25 +41,25 @@ class SessionFiles:
         """Where the session's file is. A SessionKey cannot name anything outside the base path."""
         return self._base / key.tenant_id / f"{key.app_id}.session"
 
-    def read(self, key: SessionKey) -> LiveSession | None:
-        """A copy of the session's file in memory; None if there is no file or no login in it."""
+    def read(self, key: SessionKey) -> Credential | None:
+        """What is in the session's file; None if there is no file. Raises DamagedFile."""
         path = self.path(key)
         if not path.exists():
             return None
-        with closing(SQLiteSession(str(path))) as stored:
-            if stored.auth_key is None or not stored.auth_key.key:
-                return None
-            return _copy(stored, LiveSession())
+        try:
+            # Immutable: nothing is locked, nothing is written, and no journal of somebody else's is played back.
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as database:
+                return _credential(database)
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise DamagedFile(f"{key}: {type(error).__name__}") from error
 
-    def write(self, key: SessionKey, session: MemorySession) -> None:
-        """Put the session's login in its place: readable by us only, complete, and safe on disk on return."""
+    def write(self, key: SessionKey, credential: Credential) -> None:
+        """Put the credential in its place: readable by us only, complete, and safe on disk on return."""
         path = self.path(key)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{key.app_id}.", suffix=".session", dir=path.parent)
         try:
-            with closing(SQLiteSession(name)) as stored:
-                _copy(session, stored)
-                stored.save()
+            _fill(name, credential)
             os.fsync(descriptor)
             Path(name).replace(path)
         except BaseException:
@@ -70,14 +73,53 @@ class SessionFiles:
         """Remove the session's file, if there is one."""
         self.path(key).unlink(missing_ok=True)
 
+    def quarantine(self, key: SessionKey) -> Path:
+        """Put the session's file aside, as evidence that is not used; where it is now."""
+        path = self.path(key)
+        aside = path.with_name(f"{key.app_id}.session.quarantined-{time.time_ns()}")
+        path.replace(aside)
+        _sync_folder(path.parent)
+        return aside
 
-def _copy(source: MemorySession, target: Target) -> Target:
-    """The login and its update states; each session object hands out only what it has."""
-    target.set_dc(source.dc_id, source.server_address, source.port)
-    target.auth_key = AuthKey(source.auth_key.key)
-    for entity_id, state in source.get_update_states():
-        target.set_update_state(entity_id, state)
-    return target
+
+def _credential(database: sqlite3.Connection) -> Credential:
+    (version,) = database.execute("select version from version").fetchone()
+    ((dc_id, address, port, auth_key),) = database.execute(
+        "select dc_id, server_address, port, auth_key from sessions"
+    ).fetchall()
+    if version > NEWEST_SCHEMA or len(auth_key) != KEY_BYTES:
+        raise ValueError("not a session of ours")
+    hashes = dict(database.execute("select id, hash from entities").fetchall())
+    # Telethon notes its own id as the hash of an entity with the id 0.
+    account_id = hashes.pop(0, 0)
+    rows = database.execute("select id, pts, qts, date, seq from update_state order by id").fetchall()
+    points = tuple(
+        UpdatePoint(entity_id, pts, qts, date, seq, hashes.get(_marked(entity_id), 0))
+        for entity_id, pts, qts, date, seq in rows
+    )
+    return Credential(account_id, dc_id, address, port, Secret(auth_key.hex()), points)
+
+
+def _fill(name: str, credential: Credential) -> None:
+    """Have Telethon itself write the file, so that it is as plain Telethon wants it."""
+    session = LiveSession.of(credential)
+    with closing(SQLiteSession(name)) as stored:
+        stored.set_dc(credential.dc_id, credential.address, credential.port)
+        stored.auth_key = session.auth_key
+        for entity_id, state in session.get_update_states():
+            stored.set_update_state(entity_id, state)
+        channels = [
+            types.InputPeerChannel(point.entity_id, point.access_hash)
+            for point in credential.updates
+            if point.access_hash
+        ]
+        ourselves = types.InputPeerUser(0, credential.account_id)
+        stored.process_entities(types.contacts.ResolvedPeer(None, channels, [ourselves]))
+        stored.save()
+
+
+def _marked(channel_id: int) -> int:
+    return int(utils.get_peer_id(types.PeerChannel(channel_id)))
 
 
 def _sync_folder(folder: Path) -> None:

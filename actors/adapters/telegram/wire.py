@@ -9,7 +9,7 @@ from typing import Any
 from telethon import TelegramClient, events, types
 
 from actors.adapters.telegram.app import TelegramApp, new_client
-from actors.adapters.telegram.session_file import LiveSession
+from actors.adapters.telegram.live_session import LiveSession
 
 
 class Wire:
