@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.core.credential import Credential
+from actors.core.credential import Credential, Keeping
 from actors.core.messages import Command, Signal
 from actors.core.names import SessionKey
 from actors.core.record import Record
@@ -127,10 +127,12 @@ class Store(Protocol):
         """The session's row, or None if there never was one."""
         ...
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
-        """Write version `saved.version` over the one before it, and the journal's line with it, or neither.
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
+        """Write version `saved.version` over the one before it, the journal's line, and what becomes of credentials.
 
-        Raises VersionConflict if the row is not at the version before it.
+        All of it is written, or nothing. Raises VersionConflict if the row is not at the version before it.
         """
         ...
 
@@ -155,6 +157,44 @@ class Vault(Protocol):
 
     async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
         """Keep how far the updates are known, if this auth key is still the session's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A key that Telegram has to be told to log out. `fingerprint` names it to people."""
+
+    key: SessionKey
+    fingerprint: str
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class OwedUnopened:
+    """The same, where the credential cannot be opened; `why` names the fix."""
+
+    key: SessionKey
+    fingerprint: str
+    why: str
+
+
+class Farewells(Protocol):
+    """The keys that Telegram has yet to be told to log out. Every method may raise StoreUnavailable."""
+
+    async def owed(self, limit: int) -> list[Owed | OwedUnopened]:
+        """Claim at most so many whose time has come, across tenants: nobody else gets them for two minutes."""
+        ...
+
+    async def settled(self, owed: Owed) -> None:
+        """Telegram has logged it out, or does not know it any more. It is erased after a grace."""
+        ...
+
+    async def postponed(self, owed: Owed, until: float) -> None:
+        """It is not claimed again before this moment, seconds since the epoch."""
+        ...
+
+    async def erase_due(self) -> int:
+        """Erase what nobody needs any more; how many there were. Their fingerprints stay."""
         ...
 
 

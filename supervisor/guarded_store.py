@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
+from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.errors import StoreUnavailable, VersionConflict
 from actors.ports import Saved, Store, Transition
@@ -26,10 +27,12 @@ class GuardedStore:
         with self._guarded(key):
             return await self._store.load(key)
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
         """See the port."""
         with self._guarded(key):
-            await self._store.save(key, saved, transition)
+            await self._store.save(key, saved, transition, keeping)
 
     async def running(self) -> list[SessionKey]:
         """See the port."""

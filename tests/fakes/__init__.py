@@ -5,14 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.clock import Clock
-from actors.ports import Answers, OpenTelegram, Store, Tickets
+from actors.ports import Answers, Farewells, OpenTelegram, Store, Tickets, Vault
 from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
+from tests.fakes.vault import FakeVault
 
-__all__ = ["FakeAccount", "FakeAnswers", "FakeSession", "FakeStore", "FakeTelegram", "FakeTickets", "Stall"]
+__all__ = [
+    "FakeAccount",
+    "FakeAnswers",
+    "FakeSession",
+    "FakeStore",
+    "FakeTelegram",
+    "FakeTickets",
+    "FakeVault",
+    "Stall",
+]
 
 # For mypy: each keeps to its port.
 _STORE: Callable[[], Store] = FakeStore
 _ANSWERS: Callable[[], Answers] = FakeAnswers
 _TICKETS: Callable[[], Tickets] = FakeTickets
 _OPEN_TELEGRAM: Callable[[Clock], OpenTelegram] = FakeTelegram
+
+
+def _vault() -> Vault:
+    return FakeStore().vault
+
+
+def _farewells() -> Farewells:
+    return FakeStore().vault

@@ -7,35 +7,45 @@ from dataclasses import replace
 
 import trio
 
+from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.core.record import Record
 from actors.core.secret import Secret
 from actors.core.states import Reason, SessionState
 from actors.errors import StoreUnavailable, VersionConflict
 from actors.ports import Answered, Saved, Ticket, Transition
+from tests.fakes.vault import FakeVault
 
 
 class FakeStore:
-    """A Store in a dict. `down = True` is an outage; `stopped` holds the sessions that are not meant to run."""
+    """A Store in a dict. `down = True` is an outage; `stopped` holds the sessions that are not meant to run.
+
+    `vault` holds the credentials that were saved here.
+    """
 
     def __init__(self) -> None:
         self.down = False
         self.stopped: set[SessionKey] = set()
         self.rows: dict[SessionKey, Saved] = {}
         self.journal: list[tuple[SessionKey, int, Transition]] = []
+        self.vault = FakeVault(self._reach)
 
     async def load(self, key: SessionKey) -> Saved | None:
         await self._reach()
         return self.rows.get(key)
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
         await self._reach()
         saved = replace(saved, record=_written_down(saved.record))
         present = self.rows.get(key)
-        if present == saved:
+        if present == saved and (keeping is None or self.vault.has_kept(key, keeping)):
             return
         if saved.version != (present.version if present else 0) + 1:
             raise VersionConflict(f"{key} is not at version {saved.version - 1}")
+        if keeping is not None:
+            self.vault.keep(key, keeping)
         self.rows[key] = saved
         if transition is not None:
             self.journal.append((key, saved.version, transition))

@@ -6,6 +6,7 @@ import random
 
 import trio
 
+from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.core.states import Reason, SessionState
 from actors.errors import StoreUnavailable
@@ -36,13 +37,15 @@ class Database(FakeStore):
             self._world.rules.confirmed(key, saved.version)
         return saved
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
         lost = self._chance.random() < self.trouble and self._chance.choice(("request", "confirmation"))
         await self._travel()
         if lost == "request":
             raise StoreUnavailable("the request was lost")
         before = self.rows.get(key)
-        await super().save(key, saved, transition)
+        await super().save(key, saved, transition, keeping)
         if self.rows[key] is not before:
             self._judge(key, before, transition)
         if lost:

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.core import messages as m
+from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import PendingCode, Revoked
@@ -24,8 +25,10 @@ class Unconfirming(FakeStore):
         super().__init__()
         self.loses_confirmation = False
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
-        await super().save(key, saved, transition)
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
+        await super().save(key, saved, transition, keeping)
         if self.loses_confirmation:
             self.loses_confirmation = False
             raise StoreUnavailable("gone")

@@ -11,6 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.actor import Actor, Surroundings
 from actors.clock import Clock
 from actors.core import messages as m
+from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.core.states import State
 from actors.mailbox import Mailbox
@@ -48,10 +49,12 @@ class SlowStore(FakeStore):
         self.loads += 1
         return await super().load(key)
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
         self.attempts += 1
         await self._open.wait()
-        await super().save(key, saved, transition)
+        await super().save(key, saved, transition, keeping)
 
 
 class Service:
