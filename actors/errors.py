@@ -45,3 +45,7 @@ class VersionConflict(Exception):
 
 class CredentialSealed(Exception):
     """A credential is kept, but cannot be opened here. The sentence says why and names the fix."""
+
+
+class CredentialSpent(Exception):
+    """An auth key that the session has given up is to become its credential again: it is never used twice."""

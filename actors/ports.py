@@ -161,27 +161,44 @@ class Vault(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
-    """A key that Telegram still has to be told to log out, and how often that was tried."""
+class Owed:
+    """A key that Telegram has to be told to log out. `fingerprint` names it to people.
+
+    `attempts` is how often it was claimed before.
+    """
 
     key: SessionKey
+    fingerprint: str
     credential: Credential
     attempts: int = 0
 
 
-class Debts(Protocol):
-    """The logouts that are owed, of all sessions. Every method may raise StoreUnavailable."""
+@dataclass(frozen=True, slots=True)
+class OwedUnopened:
+    """The same, where the credential cannot be opened; `why` names the fix."""
 
-    async def owed(self, limit: int) -> list[Debt]:
-        """At most so many that are due. Nobody else is given them within the next two minutes."""
+    key: SessionKey
+    fingerprint: str
+    why: str
+
+
+class Farewells(Protocol):
+    """The keys that Telegram has yet to be told to log out. Every method may raise StoreUnavailable."""
+
+    async def owed(self, limit: int) -> list[Owed | OwedUnopened]:
+        """Claim at most so many whose time has come, across tenants: nobody else gets them for two minutes."""
         ...
 
-    async def settled(self, debt: Debt) -> None:
-        """Telegram knows this key no longer."""
+    async def settled(self, owed: Owed) -> None:
+        """Telegram has logged it out, or does not know it any more. It is erased after a grace."""
         ...
 
-    async def postponed(self, debt: Debt, until: float) -> None:
-        """It could not be done; it is due again at `until`, seconds since the epoch."""
+    async def postponed(self, owed: Owed, until: float) -> None:
+        """It is not claimed again before this moment, seconds since the epoch."""
+        ...
+
+    async def erase_due(self) -> int:
+        """Erase what nobody needs any more; how many there were. Their fingerprints stay."""
         ...
 
 

@@ -11,8 +11,9 @@ from actors.clock import Clock
 from actors.core.credential import Credential
 from actors.core.messages import CredentialLost, FloodWaited, LoggedOut, Signal
 from actors.core.names import SessionKey
-from actors.errors import CredentialSealed, StoreUnavailable
-from actors.ports import Debt, Debts
+from actors.errors import StoreUnavailable
+from actors.events import CredentialUnopened
+from actors.ports import Farewells, Owed, OwedUnopened
 from supervisor.events import Farewell, FarewellOutcome, Tell
 from supervisor.keep_alive import one_life
 
@@ -24,51 +25,56 @@ LONGEST_PAUSE = 1800.0
 LogOut = Callable[[SessionKey, Credential], Awaitable[Signal]]
 
 
-class Farewells:
-    """Pays debts, a few at a time. `log_out` tells Telegram, through the same gate as everybody's connects."""
+class Courier:
+    """Carries farewells to Telegram, a few at a time. `log_out` passes the same gate as everybody's connects."""
 
-    def __init__(self, debts: Debts, log_out: LogOut, clock: Clock, tell: Tell) -> None:
-        self._debts = debts
+    def __init__(self, farewells: Farewells, log_out: LogOut, clock: Clock, tell: Tell) -> None:
+        self._farewells = farewells
         self._log_out = log_out
         self._clock = clock
         self._tell = tell
 
-    async def keep_paying(self) -> None:
-        """Look for debts that are due, for ever."""
+    async def keep_delivering(self) -> None:
+        """Look for what is due, for ever."""
         while True:
-            with suppress(StoreUnavailable, CredentialSealed):  # the next look may find it mended
-                await self.pay()
+            with suppress(StoreUnavailable):  # the next look will do
+                await self.deliver()
+                await self._farewells.erase_due()
             await trio.sleep(LOOK_EVERY)
 
-    async def pay(self) -> None:
-        """Pay what is due now, AT_ONCE at most. Raises StoreUnavailable."""
-        due = await self._debts.owed(AT_ONCE)
+    async def deliver(self) -> None:
+        """Say what is due now, AT_ONCE at most. Raises StoreUnavailable."""
+        due = await self._farewells.owed(AT_ONCE)
         async with trio.open_nursery() as nursery:
-            for debt in due:
-                nursery.start_soon(self._pay_one, debt)
+            for owed in due:
+                match owed:
+                    case Owed():
+                        nursery.start_soon(self._say, owed)
+                    case OwedUnopened(key, _, why):
+                        self._tell(CredentialUnopened(key, why))
 
-    async def _pay_one(self, debt: Debt) -> None:
+    async def _say(self, owed: Owed) -> None:
         answers: list[Signal] = []
 
-        async def say() -> None:
-            answers.append(await self._log_out(debt.key, debt.credential))
+        async def ask() -> None:
+            answers.append(await self._log_out(owed.key, owed.credential))
 
-        error = await one_life(say)
+        error = await one_life(ask)
         answer = answers[0] if answers else None
         with suppress(
             StoreUnavailable
-        ):  # then it is due again soon, and Telegram says that it is gone already
-            await self._note(debt, answer)
-        self._tell(Farewell(debt.key, _outcome(answer), error))
+        ):  # it is due again soon, and Telegram will say that it is gone already
+            await self._note(owed, answer)
+        self._tell(Farewell(owed.key, _outcome(answer), error))
 
-    async def _note(self, debt: Debt, answer: Signal | None) -> None:
+    async def _note(self, owed: Owed, answer: Signal | None) -> None:
         match answer:
             case LoggedOut() | CredentialLost():
-                await self._debts.settled(debt)
+                await self._farewells.settled(owed)
             case FloodWaited(until):
-                await self._debts.postponed(debt, until)
+                await self._farewells.postponed(owed, until)
             case _:
-                await self._debts.postponed(debt, self._clock.now() + pause(debt.attempts))
+                await self._farewells.postponed(owed, self._clock.now() + pause(owed.attempts))
 
 
 def pause(attempts: int) -> float:

@@ -12,10 +12,11 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -71,31 +72,96 @@ class Keyring:
             raise KeyringError(f"the keyring {path} cannot be read ({type(error).__name__})") from error
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyringError(f"the keyring {path} is open to others; close it with: chmod 600 {path}")
-        keys = dict(
+        lines = [
             _line(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
-        )
-        if not keys:
+        ]
+        if not lines:
             raise KeyringError(f"the keyring {path} is empty; make one with: {_fix(path)}")
-        return cls(keys)
+        _refuse_twins(path, lines)
+        return cls(dict(lines))
 
 
 def add_key(path: Path, name: str) -> None:
     """Add a fresh key, which seals from now on; the file is made if there is none. Raises KeyringError."""
     if not _NAME.fullmatch(name):
         raise KeyringError(f"a key's name is 1 to 32 letters, digits, '_', '.' or '-', not {name!r}")
-    kept = ""
-    if path.exists():
-        if name in Keyring.read(path).names:
-            raise KeyringError(f"the keyring {path} has a key named {name!r} already; choose another name")
-        kept = path.read_text(encoding="ascii").rstrip("\n") + "\n"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _replacing(path) as file:
+        if path.exists():
+            if name in Keyring.read(path).names:
+                raise KeyringError(
+                    f"the keyring {path} has a key named {name!r} already; choose another name"
+                )
+            file.write(path.read_text(encoding="ascii").rstrip("\n") + "\n")
+        file.write(f"{name} {base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n")
+
+
+class KeyringFile:
+    """The keyring of a file that may get new keys while the process runs. Raises KeyringError if it cannot be read.
+
+    Once read, it stays as it was for as long as the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = _stamp(path)
+        self._keyring = Keyring.read(path)
+
+    def __call__(self) -> Keyring:
+        """The keyring as the file has it now. A look at the file's date is all that it costs."""
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            with suppress(KeyringError):
+                self._keyring = Keyring.read(self._path)
+            self._stamp = stamp
+        return self._keyring
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """Write the file anew, for us only: all of it is on disk, or nothing has changed. One writer at a time."""
     fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{kept}{name} {base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise KeyringError(f"somebody else is adding a key; if not, remove {fresh} and try again") from None
+    except OSError as error:
+        raise KeyringError(f"the keyring {path} cannot be written ({type(error).__name__})") from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_twins(path: Path, lines: Sequence[tuple[str, bytes]]) -> None:
+    for kind, values in (("name", [name for name, _ in lines]), ("key", [key for _, key in lines])):
+        if len(set(values)) < len(values):
+            raise KeyringError(
+                f"the keyring {path} has the same {kind} twice: what it sealed could not be told apart; "
+                "restore the file from where you keep a copy of it"
+            )
 
 
 def _line(path: Path, number: int, line: str) -> tuple[str, bytes]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 import trio
@@ -15,6 +15,7 @@ from asyncpg.exceptions import TargetServerAttributeNotMatched
 from asyncpg.pool import PoolConnectionProxy
 
 from actors.bridge import BridgeLost, in_asyncio
+from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.core.record import Record
 from actors.core.states import Reason, SessionState
@@ -59,16 +60,17 @@ def _misfit(error: Exception) -> str:
     )
 
 
-def _read(name: str) -> str:
+def read_sql(name: str) -> str:
+    """The statement in the file of this name."""
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-_ACT_AS = _read("act_as")
-_LOAD = _read("load_session")
-_SAVE = _read("save_session")
-_COMPARE = _read("compare_session")
-_RUNNING = _read("running_sessions")
-_DUE = _read("due_sessions")
+_ACT_AS = read_sql("act_as")
+_LOAD = read_sql("load_session")
+_SAVE = read_sql("save_session")
+_COMPARE = read_sql("compare_session")
+_RUNNING = read_sql("running_sessions")
+_DUE = read_sql("due_sessions")
 
 
 class Database:
@@ -125,11 +127,24 @@ class Database:
             raise StoreUnavailable("the database cannot be reached", RETRY_AFTER) from error
 
 
-class PostgresStore:
-    """A Store in PostgreSQL."""
+class Keeper(Protocol):
+    """Writes what becomes of a session's credentials, in the transaction that has written the session's row."""
 
-    def __init__(self, database: Database) -> None:
+    async def keep(self, connection: Connection, key: SessionKey, keeping: Keeping) -> None:
+        """Write it."""
+        ...
+
+    async def has_kept(self, connection: Connection, key: SessionKey, keeping: Keeping) -> bool:
+        """Whether it was written, if that can be seen."""
+        ...
+
+
+class PostgresStore:
+    """A Store in PostgreSQL. Without a keeper it saves states, but nothing of credentials."""
+
+    def __init__(self, database: Database, keeper: Keeper | None = None) -> None:
         self.database = database
+        self._keeper = keeper
 
     async def load(self, key: SessionKey) -> Saved | None:
         """See Store."""
@@ -140,15 +155,24 @@ class PostgresStore:
         row = await self.database.as_tenant(key.tenant_id, fetch)
         return None if row is None else _saved(row)
 
-    async def save(self, key: SessionKey, saved: Saved, transition: Transition | None) -> None:
+    async def save(
+        self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
+    ) -> None:
         """See Store. Writing again what is already there is no conflict: a reply may have been lost."""
         row, line = _row(key, saved), _line(transition)
+        keeper = self._keeper
+        if keeping is not None and keeper is None:
+            raise ValueError("this store was opened without a keeper of credentials")
 
         async def write(connection: Connection) -> bool | None:
-            """Whether the row is as we want it; None if it is out of sight."""
+            """Whether all is as we want it; None if it is out of sight."""
             if await connection.fetchval(_SAVE, *row, *line) is not None:
+                if keeper is not None and keeping is not None:
+                    await keeper.keep(connection, key, keeping)
                 return True
             is_ours: bool | None = await connection.fetchval(_COMPARE, *row)
+            if is_ours and keeper is not None and keeping is not None:
+                return await keeper.has_kept(connection, key, keeping)
             return is_ours
 
         is_written = await self.database.as_tenant(key.tenant_id, write)
@@ -187,6 +211,7 @@ async def open_postgres(
     *,
     pool_size: int = 10,
     on_denied: Callable[[], None],
+    keeper: Keeper | None = None,
     deadline: float = DEADLINE,
     statement_cache_size: int = 0,
 ) -> AsyncIterator[PostgresStore]:
@@ -197,7 +222,7 @@ async def open_postgres(
     """
     pool = await in_asyncio(_open_pool, url, pool_size, deadline, statement_cache_size)
     try:
-        yield PostgresStore(Database(pool, on_denied, deadline))
+        yield PostgresStore(Database(pool, on_denied, deadline), keeper)
     finally:
         with trio.CancelScope(shield=True):
             await in_asyncio(_close_pool, pool, deadline)

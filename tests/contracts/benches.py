@@ -10,17 +10,22 @@ from typing import Any, Protocol, TypeAlias
 import asyncpg
 import trio
 
+from actors.adapters.keeper import SealingKeeper
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
+from actors.adapters.vault import PostgresVault
 from actors.bridge import in_asyncio, open_loop
 from actors.core.names import SessionKey
 from actors.core.states import Reason, SessionState
-from actors.ports import Store, Tickets, Transition
+from actors.ports import Farewells, Store, Tickets, Transition, Vault
+from tests.contracts.credentials import SEALS
 from tests.contracts.relay import Relay, relay_to_postgres, relay_to_redis
 from tests.fakes import FakeStore, FakeTickets
 from tests.stores import Database
 
 Line = tuple[int, Transition]
+Shelved = tuple[str, str, bool]
+"""A credential's status and reason, and whether it is erased."""
 Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
@@ -38,6 +43,28 @@ class StoreBench(Protocol):
 
     async def journal(self, key: SessionKey) -> list[Line]:
         """The session's journal, oldest line first."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """Where the credentials are that the store saves."""
+        ...
+
+    @property
+    def farewells(self) -> Farewells:
+        """Those of them that Telegram must be told about."""
+        ...
+
+    async def shelf(self, key: SessionKey) -> list[Shelved]:
+        """What became of every credential that the session ever had, in no particular order."""
+        ...
+
+    async def damage(self, key: SessionKey) -> None:
+        """Let the seals of this session not hold."""
+        ...
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let so much time pass for the credentials."""
         ...
 
     async def go_down(self) -> None:
@@ -61,6 +88,24 @@ class FakeBench:
     async def journal(self, key: SessionKey) -> list[Line]:
         return [(version, line) for of, version, line in self.store.journal if of == key]
 
+    @property
+    def vault(self) -> Vault:
+        return self.store.vault
+
+    @property
+    def farewells(self) -> Farewells:
+        return self.store.vault
+
+    async def shelf(self, key: SessionKey) -> list[Shelved]:
+        kept = self.store.vault.kept.get(key, [])
+        return sorted((each.status, each.reason or "", each.credential is None) for each in kept)
+
+    async def damage(self, key: SessionKey) -> None:
+        self.store.vault.sealed |= {each.auth_key for each in self.store.vault.kept.get(key, [])}
+
+    async def pass_time(self, seconds: float) -> None:
+        self.store.vault.passed += seconds
+
     async def go_down(self) -> None:
         self.store.down = True
 
@@ -76,6 +121,7 @@ class PostgresBench:
     url: str
     relay: Relay
     admin: Admin
+    sealed: PostgresVault
     denials: list[None] = field(default_factory=list)
 
     async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
@@ -96,6 +142,39 @@ class PostgresBench:
             key.app_id,
         )
         return [(line["version"], _transition(line)) for line in lines]
+
+    @property
+    def vault(self) -> Vault:
+        return self.sealed
+
+    @property
+    def farewells(self) -> Farewells:
+        return self.sealed
+
+    async def shelf(self, key: SessionKey) -> list[Shelved]:
+        rows = await self.sql(
+            """select status, coalesce(reason, ''), sealed is null from telegram_credentials
+               where tenant_id = $1 and app_id = $2""",
+            key.tenant_id,
+            key.app_id,
+        )
+        return sorted((row[0], row[1], row[2]) for row in rows)
+
+    async def damage(self, key: SessionKey) -> None:
+        await self.sql(
+            """update telegram_credentials set sealed = set_byte(sealed, 40, 255 - get_byte(sealed, 40))
+               where tenant_id = $1 and app_id = $2""",
+            key.tenant_id,
+            key.app_id,
+        )
+
+    async def pass_time(self, seconds: float) -> None:
+        await self.sql(
+            """update telegram_credentials
+               set not_before = not_before - make_interval(secs => $1),
+                   erase_after = erase_after - make_interval(secs => $1)""",
+            seconds,
+        )
 
     async def go_down(self) -> None:
         await self.relay.cut()
@@ -195,9 +274,9 @@ async def open_bench(database: Database) -> AsyncIterator[PostgresBench]:
     admin = await in_asyncio(_connect, database.admin_url)
     async with (
         relay_to_postgres(database.app_url) as (relay, url),
-        open_postgres(url, on_denied=lambda: denials.append(None)) as store,
+        open_postgres(url, keeper=SealingKeeper(SEALS), on_denied=lambda: denials.append(None)) as store,
     ):
-        yield PostgresBench(store, url, relay, admin, denials)
+        yield PostgresBench(store, url, relay, admin, PostgresVault(store.database, SEALS), denials)
     await in_asyncio(admin.close)
 
 

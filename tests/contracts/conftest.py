@@ -10,7 +10,7 @@ from telethon import TelegramClient
 from telethon.crypto import rsa
 from telethon.network import authenticator
 
-from actors.ports import Store, Telegram, Tickets
+from actors.ports import Farewells, Store, Telegram, Tickets, Vault
 from tests.contracts.benches import (
     FakeBench,
     FakeTicketsBench,
@@ -22,6 +22,7 @@ from tests.contracts.benches import (
     open_engine,
     open_tickets_bench,
 )
+from tests.contracts.credentials import Saver
 from tests.contracts.telegram_bench import (
     SandboxBench,
     TelegramBench,
@@ -61,6 +62,24 @@ async def bench(kind: str, place: Database | None) -> AsyncIterator[StoreBench]:
 def store(bench: StoreBench) -> Store:
     """What is tested."""
     return bench.store
+
+
+@pytest.fixture
+def save(store: Store) -> Saver:
+    """One save after another of each session."""
+    return Saver(store)
+
+
+@pytest.fixture
+def vault(bench: StoreBench) -> Vault:
+    """What is tested."""
+    return bench.vault
+
+
+@pytest.fixture
+def farewells(bench: StoreBench) -> Farewells:
+    """What is tested."""
+    return bench.farewells
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.clock import Clock
-from actors.ports import Answers, Debts, OpenTelegram, Store, Tickets, Vault
-from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets, FakeVault
+from actors.ports import Answers, Farewells, OpenTelegram, Store, Tickets, Vault
+from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
+from tests.fakes.vault import FakeVault
 
 __all__ = [
     "FakeAccount",
@@ -24,6 +25,12 @@ __all__ = [
 _STORE: Callable[[], Store] = FakeStore
 _ANSWERS: Callable[[], Answers] = FakeAnswers
 _TICKETS: Callable[[], Tickets] = FakeTickets
-_VAULT: Callable[[], Vault] = FakeVault
-_DEBTS: Callable[[], Debts] = FakeVault
 _OPEN_TELEGRAM: Callable[[Clock, FakeVault], OpenTelegram] = FakeTelegram
+
+
+def _vault() -> Vault:
+    return FakeStore().vault
+
+
+def _farewells() -> Farewells:
+    return FakeStore().vault

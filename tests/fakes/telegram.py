@@ -18,7 +18,7 @@ from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
 from actors.errors import CredentialSealed, StoreUnavailable
-from tests.fakes.stores import FakeVault
+from tests.fakes.vault import FakeVault
 
 _numbers = itertools.count(1)
 
@@ -92,8 +92,8 @@ class FakeSession:
     @property
     def credential(self) -> int | None:
         """Whose credential the session has."""
-        kept = [kept.credential for kept in self.vault.kept[self.key].values() if kept.status == "current"]
-        return kept[0].account_id if kept else None
+        kept = [kept.credential for kept in self.vault.kept.get(self.key, []) if kept.status == "current"]
+        return kept[0].account_id if kept and kept[0] else None
 
     def answer(self, *answers: Answer, to: str | None = None) -> None:
         """Script the next answers, to whatever is called next or to one method, ahead of the usual ones."""
@@ -341,5 +341,5 @@ class FakeLine:
 
     async def _key_that_was(self) -> FakeKey | None:
         """The key of a session that has no credential any more, as its file would still hold it."""
-        kept = list(self._session.vault.kept[self._session.key].values())
-        return self._session.keys[kept[-1].credential.auth_key] if kept else None
+        kept = self._session.vault.kept.get(self._session.key, [])
+        return self._session.keys[Secret(kept[-1].auth_key[1])] if kept else None

@@ -17,10 +17,11 @@ from actors.actor import Surroundings
 from actors.clock import Clock
 from actors.core import messages as m
 from actors.core.names import SessionKey
+from actors.core.secret import Secret
 from actors.core.states import Authorized, Substate
 from actors.errors import StoreUnavailable
 from supervisor.events import Event, LifeCrashed, LifeHeld, Scope, SessionParked
-from supervisor.farewells import Farewells
+from supervisor.farewells import Courier
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedStore
 from supervisor.pace import Pace
@@ -151,14 +152,14 @@ class Simulation:
         store = GuardedStore(self.store, new_breaker(Scope.STORE, self._tell, STORE_POLICY))
         idle_after = self.chance.choice((inf, 400.0))
         surroundings = Surroundings(store, self.world, self.clock, self._tell, idle_after)
-        farewells = Farewells(self.store.vault, self.world.log_out, self.clock, self._tell)
+        courier = Courier(self.store.vault, self.world.log_out, self.clock, self._tell)
         sessions = Sessions(surroundings, RestartPolicy(), self._tell)
         stopping_at = trio.current_time() + seconds
         with trio.move_on_at(stopping_at if falls_over else float("inf")):
             async with sessions.open(), trio.open_nursery() as nursery:
                 self.sessions = sessions
                 await self._resume(sessions)
-                nursery.start_soon(farewells.keep_paying)
+                nursery.start_soon(courier.keep_delivering)
                 nursery.start_soon(sessions.keep_waking)
                 await trio.sleep_until(stopping_at)
                 if reckon:
@@ -228,8 +229,8 @@ class Simulation:
 
     def _reckon_keys(self, far: FarSide) -> None:
         """Every key that Telegram still knows is a session's own, or was lost with the process that was let in."""
-        for kept in self.world.vault.kept[far.key].values():
-            key = self.world.keys[kept.credential.auth_key]
+        for kept in self.world.vault.kept.get(far.key, []):
+            key = self.world.keys[Secret(kept.auth_key[1])]
             well = not key.is_valid or kept.status == "current"
             self.rules.hold(well, f"a logout that was promised is done: {kept.status}", far.key)
             self.rules.note(f"at the end {kept.status} key")

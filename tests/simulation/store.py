@@ -16,23 +16,12 @@ from tests.simulation.rules import HOLDING
 from tests.simulation.world import AuthKey, World
 
 
-class SlowVault(FakeVault):
-    """The vault, which is a part of the database."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__()
-        self._database = database
-
-    async def _reach(self) -> None:
-        await self._database.reach()
-
-
 class Database(FakeStore):
     """Every row that is written goes through the rules."""
 
     def __init__(self, world: World, chance: random.Random) -> None:
         super().__init__()
-        self.vault = world.vault = SlowVault(self)
+        self.vault = world.vault = FakeVault(self.reach, world.clock)
         self.trouble = 0.02
         """How probable it is that a write fails, before or after it was committed."""
         self._world = world

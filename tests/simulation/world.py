@@ -123,8 +123,8 @@ class World:
 
     def current(self, key: SessionKey) -> AuthKey | None:
         """The key that is the session's, as the vault has it."""
-        kept = [each.credential for each in self.vault.kept[key].values() if each.status == "current"]
-        return self.keys[kept[0].auth_key] if kept else None
+        kept = [each.credential for each in self.vault.kept.get(key, []) if each.status == "current"]
+        return self.keys[kept[0].auth_key] if kept and kept[0] else None
 
     def logged_out(self, far: FarSide, key: AuthKey) -> None:
         """Telegram was asked to forget a key. What is a session's own may not go."""
