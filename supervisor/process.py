@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 import trio
 
 from actors.actor import Surroundings
 from actors.adapters.answers import RedisAnswers
+from actors.adapters.keeper import SealingKeeper
+from actors.adapters.keyring import KeyringError, KeyringFile
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
+from actors.adapters.sealing import Seals
 from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
+from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
 from actors.clock import Clock
 from actors.core.secret import Secret
@@ -55,6 +60,7 @@ class Process:
     """One supervisor process. Make it inside `trio.run`, then stand in `running`."""
 
     store: PostgresStore
+    vault: PostgresVault
     tickets: RedisTickets
     answers: RedisAnswers
     sessions: Sessions
@@ -111,19 +117,30 @@ class Process:
     @asynccontextmanager
     async def _stores(self) -> AsyncIterator[None]:
         database_url, redis_url = self._settings.database_url, self._settings.redis_url
+        seals, grace = self._seals(), timedelta(days=self._settings.credential_grace_days)
         async with (
             open_postgres(
-                database_url.get_secret_value(), on_denied=lambda: self._tell(RowDenied())
+                database_url.get_secret_value(),
+                keeper=SealingKeeper(seals, grace),
+                on_denied=lambda: self._tell(RowDenied()),
             ) as self.store,
             open_redis(redis_url.get_secret_value()) as redis,
             trio.open_nursery() as nursery,
         ):
+            self.vault = PostgresVault(self.store.database, seals, grace)
             self.tickets = RedisTickets(redis)
             self.answers = RedisAnswers(redis)
             await self._first_ping()
             nursery.start_soon(self._keep_pinging)
             yield
             nursery.cancel_scope.cancel()
+
+    def _seals(self) -> Seals:
+        try:
+            keyring = KeyringFile(self._settings.backup_encryption_key_path)
+        except KeyringError as error:
+            raise SettingsError(f"cannot start: BACKUP_ENCRYPTION_KEY_PATH: {error}") from error
+        return Seals(self._settings.environment, keyring)
 
     async def _first_ping(self) -> None:
         """Wait for stores that start at the same time as we do, but not for ever."""

@@ -19,9 +19,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from actors.adapters.keyring import Keyring, KeyringError
+
 SHORTEST_SECRET = 32
 OUR_SECRETS = ("supabase_service_role_key", "miniapp_hmac_secret")
 REAL_TELEGRAM = ("telegram_api_id_master", "telegram_api_hash_master")
+ENVIRONMENT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
+SANDBOX_ENVIRONMENT = "sandbox"
 PLACEHOLDERS = ("your-", "changeme", "change-me", "secret-here", "example")
 
 
@@ -83,8 +87,10 @@ class Settings(BaseSettings):
     session_lock_ttl: int = Field(default=30, ge=10, le=300)
     connects_per_second: int = Field(default=50, ge=1, le=1000)
     enable_session_backup: bool = False
-    backup_encryption_key_path: Path | None = None
+    backup_encryption_key_path: Path
     backup_retention_days: int = Field(default=7, ge=1)
+    credential_grace_days: int = Field(default=7, ge=0, le=365)
+    environment_name: str = Field(default="production", pattern=ENVIRONMENT_PATTERN)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     metrics_host: str = "127.0.0.1"
@@ -119,6 +125,22 @@ class Settings(BaseSettings):
             raise ValueError("SUPABASE_SERVICE_ROLE_KEY and MINIAPP_HMAC_SECRET must differ")
         return secret
 
+    @field_validator("backup_encryption_key_path")
+    @classmethod
+    def _is_a_keyring(cls, path: Path) -> Path:
+        try:
+            Keyring.read(path)
+        except KeyringError as error:
+            raise ValueError(f"BACKUP_ENCRYPTION_KEY_PATH: {error}") from None
+        return path
+
+    @field_validator("environment_name")
+    @classmethod
+    def _is_not_the_sandbox(cls, name: str) -> str:
+        if name == SANDBOX_ENVIRONMENT:
+            raise ValueError(f"{name!r} is what the sandbox is called; choose another name")
+        return name
+
     @field_validator("telegram_sandbox")
     @classmethod
     def _one_telegram(cls, sandbox: Path | None, others: ValidationInfo) -> Path | None:
@@ -143,6 +165,11 @@ class Settings(BaseSettings):
             )
         return sandbox
 
+    @property
+    def environment(self) -> str:
+        """What the seals of credentials are bound to: a copy of them is inert in any other environment."""
+        return self.environment_name if self.telegram_sandbox is None else SANDBOX_ENVIRONMENT
+
 
 def _is_loopback(host: str) -> bool:
     try:
@@ -162,7 +189,7 @@ def load_settings(**overrides: object) -> Settings:
 
 def _line(location: tuple[int | str, ...], message: str) -> str:
     sentence = message.removeprefix("Value error, ")
-    if not location or sentence.startswith(("TELEGRAM_", "SUPABASE_")):
+    if not location or sentence.startswith(("TELEGRAM_", "SUPABASE_", "BACKUP_")):
         return sentence  # it names its variables itself
     name = str(location[0]).upper()
     if message == "Field required":
@@ -176,5 +203,6 @@ _HINTS = {
     "SUPABASE_ANON_KEY": "; Supabase shows it under API settings",
     "SUPABASE_SERVICE_ROLE_KEY": "; Supabase shows it under API settings, elsewhere: openssl rand -hex 32",
     "MINIAPP_HMAC_SECRET": "; make one with: openssl rand -hex 32",
+    "BACKUP_ENCRYPTION_KEY_PATH": "; make a keyring with: python -m ops.keys add PATH, and keep a copy elsewhere",
     "TELEGRAM_API_HASH_MASTER": "; get yours at https://my.telegram.org (API development tools)",
 }

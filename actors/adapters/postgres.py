@@ -248,7 +248,7 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection[asyncpg.Rec
     try:
         return await asyncpg.connect(*args, **options)
     except ValueError:  # its text may quote a part of the password
-        raise ValueError("This is no connection string of PostgreSQL's: check DATABASE_URL.") from None
+        raise StoreRefused("this is no connection string of PostgreSQL's: check DATABASE_URL") from None
 
 
 async def _reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -37,7 +37,7 @@ def start(*, sandbox: bool = False, data: DataFolder = DATA) -> None:
         _refuse_real_credentials()
         print(screen.BANNER)
     else:
-        _require_settings()
+        _require_settings(Home.at(data.absolute(), sandbox=False))
     home = Home.at(data.absolute(), sandbox=sandbox)
     try:
         _run(home, sandbox=sandbox)
@@ -74,10 +74,12 @@ def _refuse_real_credentials() -> None:
         raise LaunchError(f"the sandbox refuses real credentials: unset {' and '.join(sorted(real))}")
 
 
-def _require_settings() -> None:
+def _require_settings(home: Home) -> None:
     from supervisor.settings import SettingsError, load_settings  # noqa: PLC0415 - the sandbox needs no check
 
-    answered = {name.lower(): "ours" for name in OURS_TO_ANSWER if name not in os.environ}
+    answered: dict[str, object] = {name.lower(): "ours" for name in OURS_TO_ANSWER if name not in os.environ}
+    if not os.environ.get("BACKUP_ENCRYPTION_KEY_PATH"):
+        answered["backup_encryption_key_path"] = home.keyring()
     try:
         load_settings(**answered)
     except SettingsError as error:

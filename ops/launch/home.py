@@ -32,6 +32,18 @@ class Home:
         """The sandbox DC's description of itself."""
         return self.path / "telegram" / "sandbox.json"
 
+    def keyring(self) -> Path:
+        """The keys that seal the credentials in the database, made if there are none yet."""
+        from actors.adapters.keyring import KeyringError, add_key  # noqa: PLC0415 - after the banner: it takes a moment
+
+        path = self.path / "keyring"
+        try:
+            if not path.exists():
+                add_key(path, "first")
+        except KeyringError as error:
+            raise LaunchError(str(error)) from None
+        return path
+
     def write(self, name: str, text: str) -> None:
         """Write a file that only we may read, whole or not at all."""
         target = self.path / name

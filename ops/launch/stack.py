@@ -123,6 +123,7 @@ def _service(home: Home, keys: Keys, *, sandbox: bool) -> dict[str, str]:
     host, metrics_host = os.environ.get("HOST", "127.0.0.1"), os.environ.get("METRICS_HOST", "127.0.0.1")
     variables = {
         "SESSIONS_BASE_PATH": os.environ.get("SESSIONS_BASE_PATH", str(home.path / "sessions")),
+        "BACKUP_ENCRYPTION_KEY_PATH": os.environ.get("BACKUP_ENCRYPTION_KEY_PATH") or str(home.keyring()),
         "HOST": host,
         "PORT": os.environ.get("PORT", str(free_port(host, 8080))),
         "METRICS_HOST": metrics_host,

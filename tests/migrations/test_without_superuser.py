@@ -53,3 +53,24 @@ def test_making_the_roles_again_changes_the_password(managed_database: Database)
     assert query(other, "select current_user") == [("usm_app",)]
     bootstrap(managed_database.admin_url, APP_PASSWORD)
     assert query(managed_database.app_url, "select current_user") == [("usm_app",)]
+
+
+def test_credentials_are_kept_where_even_the_owner_is_no_superuser(managed_database: Database) -> None:
+    act(
+        managed_database,
+        "usm_tenant",
+        "A",
+        "insert into tenant_keys (tenant_id, key_id, wrapped, wrapped_by) values ('A', 1, '\\x00', 'first')",
+    )
+    act(
+        managed_database,
+        "usm_tenant",
+        "A",
+        """insert into telegram_credentials
+           (tenant_id, app_id, fingerprint, status, telegram_user_id, version, key_id, sealed)
+           values ('A', 'one', $1, 'current', 7, 1, 1, '\\x00')""",
+        f"first:{'0' * 64}",
+    )
+    for table in ("tenant_keys", "telegram_credentials"):
+        assert query(managed_database.admin_url, f"select from {table}") == []
+        assert len(act(managed_database, "service_role", {}, f"select from {table}")) == 1

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import trio
 
+from actors.adapters.keyring import add_key
 from ops.launch.api import read_qr
 from ops.sandbox.description import SandboxDescription
 from supervisor.process import Process
@@ -123,6 +124,7 @@ def make_settings(database_url: str, redis_url: str, sandbox_file: Path, session
             "redis_url": redis_url,
             "supabase_service_role_key": SERVICE_KEY,
             "miniapp_hmac_secret": HMAC_KEY,
+            "backup_encryption_key_path": keyring(sessions),
             "telegram_sandbox": sandbox_file,
             "sessions_base_path": sessions,
             "port": 0,
@@ -130,6 +132,14 @@ def make_settings(database_url: str, redis_url: str, sandbox_file: Path, session
             "bridge_engine": os.environ.get("RUNTIME", "fast"),
         }
     )
+
+
+def keyring(sessions: Path) -> Path:
+    """Beside the sessions, made if there is none."""
+    path = sessions.with_name("keyring")
+    if not path.exists():
+        add_key(path, "story")
+    return path
 
 
 @asynccontextmanager

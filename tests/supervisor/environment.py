@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from actors.adapters.keyring import add_key
 from supervisor.settings import Settings, SettingsError, load_settings
 
 MARKER = "leaked"
 STRONG, OTHER = f"{MARKER}-{'s' * 32}", f"{MARKER}-{'o' * 32}"
+_FOLDER = tempfile.TemporaryDirectory(prefix="usm-test-")
+atexit.register(_FOLDER.cleanup)
+KEYRING = Path(_FOLDER.name) / "keyring"
+add_key(KEYRING, "first")
 API_HASH = "0123456789abcdef0123456789abcdef"
 
 GOOD = {
@@ -17,6 +25,7 @@ GOOD = {
     "REDIS_URL": f"redis://:{MARKER}@localhost:6379",
     "SUPABASE_SERVICE_ROLE_KEY": STRONG,
     "MINIAPP_HMAC_SECRET": OTHER,
+    "BACKUP_ENCRYPTION_KEY_PATH": str(KEYRING),
     "TELEGRAM_API_ID_MASTER": "12345",
     "TELEGRAM_API_HASH_MASTER": API_HASH,
 }

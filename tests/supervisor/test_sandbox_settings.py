@@ -18,6 +18,13 @@ def test_the_sandbox_needs_no_credentials(environment: Environment) -> None:
     assert settings.telegram_api_hash_master is None
 
 
+@pytest.mark.parametrize("name", [None, "production", "staging"])
+def test_what_the_sandbox_seals_is_always_the_sandbox_s(environment: Environment, name: str | None) -> None:
+    values = SANDBOX | ({} if name is None else {"ENVIRONMENT_NAME": name})
+
+    assert environment.load(values).environment == "sandbox"
+
+
 @pytest.mark.parametrize("name", TELEGRAM)
 def test_the_sandbox_refuses_real_credentials(environment: Environment, name: str) -> None:
     (fault,) = environment.faults(SANDBOX | {name: GOOD[name]})

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from supervisor.settings import SettingsError, load_settings
-from tests.supervisor.environment import API_HASH, GOOD, MARKER, OTHER, SANDBOX, STRONG, Environment
+from tests.supervisor.environment import API_HASH, GOOD, KEYRING, MARKER, OTHER, SANDBOX, STRONG, Environment
 
 
 def without(*names: str) -> dict[str, str]:
@@ -26,6 +26,8 @@ def test_a_good_environment_is_enough(environment: Environment) -> None:
     assert (settings.host, settings.port, settings.metrics_port) == ("127.0.0.1", 8080, 9090)
     assert (settings.enable_session_backup, settings.backup_retention_days) == (False, 7)
     assert settings.miniapp_hmac_secret.get_secret_value() == OTHER
+    assert (settings.environment, settings.credential_grace_days) == ("production", 7)
+    assert settings.backup_encryption_key_path == KEYRING
 
 
 def test_an_empty_environment_is_told_everything_at_once(environment: Environment) -> None:
@@ -141,6 +143,12 @@ def test_two_secrets_must_differ(environment: Environment) -> None:
         ("CONNECTS_PER_SECOND", "0"),
         ("CONNECTS_PER_SECOND", "1001"),
         ("BACKUP_RETENTION_DAYS", "0"),
+        ("CREDENTIAL_GRACE_DAYS", "-1"),
+        ("CREDENTIAL_GRACE_DAYS", "366"),
+        ("ENVIRONMENT_NAME", "sandbox"),
+        ("ENVIRONMENT_NAME", "a b"),
+        ("ENVIRONMENT_NAME", "-a"),
+        ("ENVIRONMENT_NAME", "a" * 33),
         ("PORT", "-1"),
         ("PORT", "65536"),
         ("METRICS_PORT", "-1"),
@@ -175,6 +183,28 @@ def test_no_fault_shows_a_value(environment: Environment, bad: dict[str, str]) -
     assert MARKER not in repr(refused.value)
     assert MARKER not in str(refused.value.__context__)
     assert refused.value.__suppress_context__
+
+
+def test_a_keyring_that_cannot_be_used_is_told_with_all_other_faults(
+    environment: Environment, tmp_path: Path
+) -> None:
+    path = tmp_path / "keyring"
+    bad = without("REDIS_URL") | {"BACKUP_ENCRYPTION_KEY_PATH": str(path), "PORT": "eighty"}
+
+    missing, port, redis = environment.faults(bad)
+    assert missing == (
+        f"BACKUP_ENCRYPTION_KEY_PATH: there is no keyring at {path}; make one with: python -m ops.keys add {path}"
+    )
+    assert (port.split()[0], redis.split()[0]) == ("PORT", "REDIS_URL")
+
+    path.write_text(f"first {MARKER}\n")
+    path.chmod(0o600)
+    assert "is not a name and 32 bytes in base64" in environment.faults(bad)[0]
+    path.write_bytes(KEYRING.read_bytes())
+    path.chmod(0o644)
+    assert environment.faults(bad)[0].endswith(f"is open to others; close it with: chmod 600 {path}")
+    path.chmod(0o600)
+    assert len(environment.faults(bad)) == 2
 
 
 def test_printing_settings_masks_every_secret(environment: Environment) -> None:
@@ -219,6 +249,7 @@ def test_the_bridge_s_engine_is_chosen_by_runtime(
         ("SESSION_LOCK_TTL", 10, 300),
         ("CONNECTS_PER_SECOND", 1, 1000),
         ("BACKUP_RETENTION_DAYS", 1, 3650),
+        ("CREDENTIAL_GRACE_DAYS", 0, 365),
         ("PORT", 0, 65535),
         ("METRICS_PORT", 0, 65535),
     ],
