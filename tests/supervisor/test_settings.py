@@ -173,7 +173,6 @@ def test_a_value_out_of_bounds_is_refused_by_name(environment: Environment, name
         GOOD | {"TELEGRAM_SANDBOX": MARKER},
         SANDBOX | {"HOST": MARKER, "TELEGRAM_SANDBOX": MARKER},
     ],
-    ids=repr,
 )
 def test_no_fault_shows_a_value(environment: Environment, bad: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as refused:
