@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 
 import structlog
 import trio
@@ -28,6 +29,7 @@ from api.doors import Doors, Readiness
 from api.polls import LongPolls
 from supervisor import logs
 from supervisor.events import Event, Orphaned, RowDenied, Sampled, Scope
+from supervisor.farewells import Courier
 from supervisor.folder import claimed
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedStore
@@ -172,13 +174,19 @@ class Process:
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
         gate, store = self._connect_gate(), self._guarded_store()
-        lines = TelethonLines(self._telegram_app(), self._settings.sessions_base_path, self._clock, gate)
-        surroundings, policy = Surroundings(store, lines, self._clock, self._tell), RestartPolicy()
+        lines = TelethonLines(
+            self._telegram_app(), self._settings.sessions_base_path, self.vault, self._clock, gate, self._tell
+        )
+        idle_after = self._settings.idle_after or inf
+        surroundings = Surroundings(store, lines, self._clock, self._tell, idle_after)
+        policy, courier = RestartPolicy(), Courier(self.vault, lines.log_out, self._clock, self._tell)
         self.sessions = Sessions(surroundings, policy, self._tell, starts=self._pace())
         breakers = {**gate.breakers, Scope.STORE: store.breaker}
         self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_sampling, gate)
+            nursery.start_soon(self.sessions.keep_waking)
+            nursery.start_soon(courier.keep_delivering)
             resumed = await self.sessions.resume()
             log.info("sessions resume", count=resumed)
             try:

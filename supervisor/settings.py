@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     qr_ticket_ttl: int = Field(default=600, ge=60, le=600)
     session_lock_ttl: int = Field(default=30, ge=10, le=300)
     connects_per_second: int = Field(default=50, ge=1, le=1000)
+    # Seconds after which the connection of a session that nobody needs is closed until somebody does; 0 is never.
+    idle_after: int = Field(default=0, ge=0, le=86400)
     enable_session_backup: bool = False
     backup_encryption_key_path: Path
     backup_retention_days: int = Field(default=7, ge=1)

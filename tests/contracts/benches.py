@@ -37,10 +37,6 @@ class StoreBench(Protocol):
         """What is tested."""
         ...
 
-    async def stop(self, key: SessionKey) -> None:
-        """Let people want this session stopped."""
-        ...
-
     async def journal(self, key: SessionKey) -> list[Line]:
         """The session's journal, oldest line first."""
         ...
@@ -81,9 +77,6 @@ class FakeBench:
 
     def __init__(self) -> None:
         self.store = FakeStore()
-
-    async def stop(self, key: SessionKey) -> None:
-        self.store.stopped.add(key)
 
     async def journal(self, key: SessionKey) -> list[Line]:
         return [(version, line) for of, version, line in self.store.journal if of == key]
@@ -127,13 +120,6 @@ class PostgresBench:
     async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
         """What the administrator asks of the database."""
         return await in_asyncio(self.admin.fetch, statement, *args)
-
-    async def stop(self, key: SessionKey) -> None:
-        await self.sql(
-            "update telegram_sessions set desired_state = 'stopped' where tenant_id = $1 and app_id = $2",
-            key.tenant_id,
-            key.app_id,
-        )
 
     async def journal(self, key: SessionKey) -> list[Line]:
         lines = await self.sql(

@@ -46,7 +46,11 @@ STATES: list[State] = [
     Authorized(2**53 + 1),
     Authorized(7, Substate.FLOOD_WAIT, MOMENT + 0.125, last_login=PastLogin("login-1")),
     Stale(7, Reason.CREDENTIAL_MISSING),
-    Revoked(7, Reason.REQUESTED, MOMENT),
+    Authorized(7, Substate.ASLEEP, validate_at=MOMENT),
+    Authorized(7, Substate.STOPPED),
+    Stale(7, Reason.UNREACHABLE, stopped=True),
+    PendingQr(Login("login-2", MOMENT, Stale(7, Reason.UNREACHABLE, stopped=True))),
+    Revoked(7, Reason.REQUESTED),
 ]
 
 
@@ -190,13 +194,15 @@ RUN: dict[str, State] = {
     "stale-mismatch-retried": Stale(4, Reason.ACCOUNT_MISMATCH, MOMENT),
     # saved while the retry was under way
     "stale-being-tried": Stale(5, Reason.UNREACHABLE),
-    "logout-owed": Revoked(6, Reason.REQUESTED, MOMENT),
 }
 REST: dict[str, State] = {
     "absent": Absent(),
     "login-failed": Absent(PastLogin("login-0", Reason.CANCELLED)),
     "stale-missing": Stale(3, Reason.CREDENTIAL_MISSING),
     "stale-mismatch": Stale(4, Reason.ACCOUNT_MISMATCH),
+    "asleep": Authorized(8, Substate.ASLEEP, validate_at=MOMENT),
+    "stopped": Authorized(9, Substate.STOPPED),
+    "stale-stopped": Stale(9, Reason.UNREACHABLE, stopped=True),
     "revoked": Revoked(6, Reason.SESSION_REVOKED),
 }
 
@@ -213,14 +219,16 @@ async def test_those_with_something_to_do_are_running(store: Store) -> None:
     )
 
 
-async def test_a_stopped_session_is_not_running_whatever_is_saved(store: Store, bench: StoreBench) -> None:
-    await store.save(KEY, version(1, Authorized(7)), None)
-    await store.save(SessionKey("tenant-b", "app-1"), version(1, Authorized(8)), None)
+async def test_sleeping_sessions_are_due_when_their_time_has_come_the_earliest_first(store: Store) -> None:
+    for app_id, wake_at in (("late", MOMENT + 20), ("early", MOMENT), ("later", MOMENT + 21)):
+        asleep = Authorized(7, Substate.ASLEEP, validate_at=wake_at)
+        await store.save(SessionKey("tenant-a", app_id), version(1, asleep), None)
+    await store.save(SessionKey("tenant-a", "awake"), version(1, Authorized(7)), None)
+    await store.save(SessionKey("tenant-a", "stopped"), version(1, Authorized(7, Substate.STOPPED)), None)
 
-    await bench.stop(KEY)
-    await store.save(KEY, version(2, Authorized(7, last_login=PastLogin("login-1"))), None)
-
-    assert await store.running() == [SessionKey("tenant-b", "app-1")]
+    assert await store.due(MOMENT - 1) == []
+    due = await store.due(MOMENT + 20)
+    assert sorted(key.app_id for key in due) == ["early", "late"]
 
 
 # -- outages

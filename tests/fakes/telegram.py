@@ -168,6 +168,7 @@ class FakeLine:
         self._let_in: FakeAccount | None = None
         self._login_key: Secret | None = None
         self._using: FakeKey | None = None
+        self._taken: Credential | None = None  # from the vault, until the line is told to let go of it
 
     async def export_token(self) -> m.Signal:
         return await self._scripted("export_token") or self._token_or_outcome()
@@ -231,6 +232,7 @@ class FakeLine:
         """Close whatever connection is open, and with it the login that is under way."""
         self._forget_login()
         self.hang_up()
+        self._taken = None
 
     def hang_up(self) -> None:
         """Close whatever connection is open."""
@@ -255,6 +257,8 @@ class FakeLine:
         if self._connected_as == whom:
             return
         self.hang_up()
+        if whom == "login":
+            self._taken = None
         self._connected_as = whom
         self._session.connections += 1
         self._session.most_connections = max(self._session.most_connections, self._session.connections)
@@ -316,13 +320,14 @@ class FakeLine:
     async def _validated(self) -> m.Signal:
         self._forget_login()
         try:
-            credential = await self._session.vault.current(self._session.key)
+            credential = self._taken or await self._session.vault.current(self._session.key)
         except CredentialSealed:
             return m.CredentialUnusable(Reason.CREDENTIAL_SEALED)
         except StoreUnavailable:
             return m.Unreachable(self._clock.now())
         if credential is None:
             return m.CredentialUnusable(Reason.CREDENTIAL_MISSING)
+        self._taken = credential
         key = self._session.keys[credential.auth_key]
         self._use(key)
         if key.connections > 1:

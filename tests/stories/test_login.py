@@ -130,7 +130,7 @@ async def test_a_login_survives_an_orderly_restart_without_a_new_login(
         started = await service.start()
         await sandbox.accept(qr_url(started), ANNA)
         await service.wait_for(started["ticket"], "AUTHORIZED")
-    keys_before = key_of(settings)
+    keys_before = await key_of(settings)
 
     async with running(settings) as service:
         status = await service.status(started["ticket"])
@@ -140,7 +140,7 @@ async def test_a_login_survives_an_orderly_restart_without_a_new_login(
                 await trio.sleep(0.1)
         again = await service.http.post("/api/qr/start", json={"tenant_id": "demo", "app_id": "main"})
         assert (again.status_code, again.json()["code"]) == (409, "already_authorized")
-    assert key_of(settings) == keys_before
+    assert await key_of(settings) == keys_before
     assert sandbox.control("GET", "/duplicates") == []
 
 
@@ -179,7 +179,7 @@ async def test_logging_in_again_in_place_keeps_one_device_only(
         first = await service.start("acme", "again")
         await sandbox.accept(qr_url(first), CLARA)
         await service.wait_for(first["ticket"], "AUTHORIZED")
-        old_key = key_of(settings, "acme", "again")
+        old_key = await key_of(settings, "acme", "again")
         await trio.to_thread.run_sync(sandbox.control, "POST", "/revoke", {"phone": CLARA})
         await service.wait_for(first["ticket"], "REVOKED")
 
@@ -187,7 +187,7 @@ async def test_logging_in_again_in_place_keeps_one_device_only(
         await sandbox.accept(qr_url(second), CLARA)
         await service.wait_for(second["ticket"], "AUTHORIZED")
 
-        assert key_of(settings, "acme", "again") != old_key
+        assert await key_of(settings, "acme", "again") != old_key
         assert (await service.status(first["ticket"]))["state"] == "AUTHORIZED"
 
 
@@ -239,8 +239,13 @@ async def connected(sandbox: RunningSandbox) -> list[Any]:
     return list(await trio.to_thread.run_sync(sandbox.control, "GET", "/connections"))
 
 
-def key_of(settings: Settings, tenant: str = "demo", app: str = "main") -> bytes:
-    with closing(sqlite3.connect(settings.sessions_base_path / tenant / f"{app}.session")) as telethon:
+async def key_of(settings: Settings, tenant: str = "demo", app: str = "main") -> bytes:
+    """The auth key in a session's file, which is written when the session first connects."""
+    file = settings.sessions_base_path / tenant / f"{app}.session"
+    with trio.fail_after(10):
+        while not file.exists():
+            await trio.sleep(0.02)
+    with closing(sqlite3.connect(file)) as telethon:
         (key,) = telethon.execute("select auth_key from sessions").fetchone()
     return bytes(key)
 
