@@ -206,6 +206,10 @@ class SandboxBench:
     async def drop(self) -> None:
         await _in_loop(self.sandbox.drop)
 
+    async def write_to_the_person(self, text: str) -> None:
+        """Let the person receive a message."""
+        await _in_loop(lambda: self.sandbox.message(self._account.phone, text))
+
     @contextmanager
     def flooded(self, seconds: int) -> Iterator[None]:
         rule = self.sandbox.faults.fail("*", f"FLOOD_WAIT_{seconds}")

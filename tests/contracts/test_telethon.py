@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from telethon import TelegramClient
+import trio
+from telethon import TelegramClient, events
 from telethon.sessions import SQLiteSession
 
+from actors.adapters.telegram.app import TelegramApp, new_client
+from actors.adapters.telegram.live_session import LiveSession
 from actors.adapters.telegram.session_file import SessionFiles
 from actors.bridge import in_asyncio
 from actors.core import messages as m
@@ -151,6 +154,33 @@ async def test_how_far_the_updates_are_known_is_kept_in_the_file_and_in_the_vaul
     assert in_file is not None
     assert [point.entity_id for point in in_file.updates] == [0]
     assert in_file.updates[0].pts > 0
+
+
+async def test_what_happened_while_nobody_was_connected_is_caught_up_on(
+    sandbox_bench: SandboxBench, line: Telegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    await be_online(sandbox_bench, line)
+    await line.disconnect()
+    await sandbox_bench.write_to_the_person("while you were away")
+
+    def listening(app: TelegramApp, session: LiveSession) -> TelegramClient:
+        client = new_client(app, session)
+        client.add_event_handler(lambda event: listen(event, heard), events.NewMessage)
+        return client
+
+    monkeypatch.setattr("actors.adapters.telegram.wire.new_client", listening)
+    async with sandbox_bench.open() as after_a_restart:
+        of(m.Online, await after_a_restart.connect())
+        with trio.fail_after(5):
+            while not heard:
+                await trio.sleep(0.01)
+
+    assert heard == ["while you were away"]
+
+
+async def listen(event: events.NewMessage.Event, heard: list[str]) -> None:
+    heard.append(event.raw_text)
 
 
 # -- an account of another data centre
