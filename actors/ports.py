@@ -186,7 +186,10 @@ class Farewells(Protocol):
     """The keys that Telegram has yet to be told to log out. Every method may raise StoreUnavailable."""
 
     async def owed(self, limit: int) -> list[Owed | OwedUnopened]:
-        """Claim at most so many whose time has come, across tenants: nobody else gets them for two minutes."""
+        """Claim at most so many whose time has come, across tenants.
+
+        Nobody else gets them for two minutes; after n claims that came to nothing n times as long, an hour at most.
+        """
         ...
 
     async def settled(self, owed: Owed) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from actors.adapters.postgres import Connection, read_sql
 from actors.adapters.sealing import DataKey, Place, Seals, WrappedKey
 from actors.core.credential import Bury, Credential, Deposit, Keeping, Owe, Settle
 from actors.core.names import SessionKey
-from actors.errors import CredentialSpent
+from actors.errors import CredentialSealed, CredentialSpent
 
 FAREWELL_AFTER = timedelta(seconds=60)
 """By then the connection that used the key is closed: telling Telegram takes one of its own."""
@@ -108,15 +109,26 @@ class SealingKeeper:
         )
 
     async def _data_key(self, connection: Connection, tenant_id: str) -> DataKey:
-        """The key that seals for a tenant, made if there is none."""
+        """The key that seals for a tenant. A new one is made if there is none, or none that can be opened.
+
+        A keyring that was lost, or not given to this node yet, must not keep anybody from logging in again.
+        """
+        newest = await self._newest(connection, tenant_id)
+        if newest is not None:
+            with suppress(CredentialSealed):
+                return self._seals.unwrap(newest)
+        fresh = self._seals.new_data_key(tenant_id, 1 if newest is None else newest.key_id + 1)
+        await connection.execute(_ADD_KEY, tenant_id, fresh.key_id, fresh.wrapped, fresh.wrapped_by)
+        written = await self._newest(
+            connection, tenant_id
+        )  # ours, or that of another session at the same moment
+        return self._seals.unwrap(fresh if written is None else written)
+
+    async def _newest(self, connection: Connection, tenant_id: str) -> WrappedKey | None:
         row = await connection.fetchrow(_KEY, tenant_id)
         if row is None:
-            fresh = self._seals.new_data_key(tenant_id, 1)
-            await connection.execute(_ADD_KEY, tenant_id, fresh.key_id, fresh.wrapped, fresh.wrapped_by)
-            row = await connection.fetchrow(_KEY, tenant_id)
-        if row is None:
-            raise LookupError(f"{tenant_id}: the data key that was just written cannot be seen")
-        return self._seals.unwrap(WrappedKey(tenant_id, row["key_id"], row["wrapped"], row["wrapped_by"]))
+            return None
+        return WrappedKey(tenant_id, row["key_id"], row["wrapped"], row["wrapped_by"])
 
 
 async def _let_go(

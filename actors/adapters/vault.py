@@ -15,7 +15,7 @@ from actors.errors import CredentialSealed
 from actors.ports import Owed, OwedUnopened
 
 CLAIM = timedelta(seconds=120)
-"""For how long a key that is owed a logout is left to whoever claimed it."""
+"""For how long a key that is owed a logout is left to whoever claimed it first; the nth one has n times as long."""
 
 _CURRENT = read_sql("current_credential")
 _STATUSES = read_sql("credential_statuses")

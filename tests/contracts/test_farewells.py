@@ -58,6 +58,19 @@ async def test_a_claim_lasts_two_minutes(save: Saver, bench: StoreBench, farewel
     assert await claimed(farewells) == [OLD]
 
 
+async def test_a_claim_that_comes_to_nothing_again_and_again_lasts_an_hour_at_most(
+    save: Saver, bench: StoreBench, farewells: Farewells
+) -> None:
+    await save(Deposit(OLD), Owe())
+    await bench.pass_time(60)
+
+    for attempt in range(1, 36):
+        assert await claimed(farewells) == [OLD]
+        await bench.pass_time(min(attempt, 30) * 120 - 20)
+        assert await claimed(farewells) == []
+        await bench.pass_time(20)
+
+
 async def test_no_more_are_claimed_than_wanted(save: Saver, bench: StoreBench, farewells: Farewells) -> None:
     for number in range(3):
         await save(Deposit(credential(number)), Owe(), key=SessionKey("tenant-a", f"app-{number}"))

@@ -222,7 +222,7 @@ async def test_what_is_no_url_is_refused_without_quoting_the_password() -> None:
     url = "postgresql://usm_app:pass/word@localhost/x"
 
     async with open_loop(), open_postgres(url, on_denied=pytest.fail) as store:
-        with pytest.raises(ValueError, match="check DATABASE_URL") as refusal:
+        with pytest.raises(StoreRefused, match="check DATABASE_URL") as refusal:
             await store.ping()
 
     assert "pass" not in str(refusal.value)

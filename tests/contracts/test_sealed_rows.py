@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from actors.adapters.keeper import SealingKeeper
+from actors.adapters.postgres import PostgresStore
 from actors.adapters.sealing import Seals
 from actors.adapters.vault import PostgresVault
 from actors.core.credential import Bury, Credential, Deposit, Owe, Settle
@@ -206,6 +208,21 @@ async def test_a_key_added_to_the_keyring_seals_and_the_older_one_still_opens(
     assert await vault.current(KEY) == await postgres.vault.current(KEY) == credential(1, pts=2)
 
 
+async def test_after_a_keyring_was_lost_people_can_log_in_again(save: Saver, postgres: PostgresBench) -> None:
+    await save(Deposit(credential(1)))
+    other = seals("second")
+    database = postgres.store.database
+    store, vault = PostgresStore(database, SealingKeeper(other)), PostgresVault(database, other)
+
+    for version, number in ((2, 2), (3, 3)):
+        saved = Saved(to_record(Authorized(7)), version, 1.0)
+        await store.save(KEY, saved, None, Deposit(credential(number)))
+        assert await vault.current(KEY) == credential(number)
+
+    keys = await postgres.sql("select key_id, wrapped_by from tenant_keys order by 1")
+    assert [tuple(row) for row in keys] == [(1, "first"), (2, "second")]
+
+
 # -- what is left of an owed key
 
 
@@ -249,7 +266,7 @@ async def test_an_erased_key_leaves_nothing_but_its_fingerprint(save: Saver, pos
 
 
 async def test_a_store_without_a_keeper_saves_no_credential(postgres: PostgresBench) -> None:
-    bare = type(postgres.store)(postgres.store.database)
+    bare = PostgresStore(postgres.store.database)
 
     with pytest.raises(ValueError, match="without a keeper"):
         await bare.save(KEY, Saved(to_record(Authorized(7)), 1, 1.0), None, Deposit(credential(1)))

@@ -137,7 +137,8 @@ class FakeVault:
         ]
         due.sort(key=lambda each: each[0])
         for _, _, kept in due[:limit]:
-            kept.not_before, kept.attempts = self._now() + CLAIM, kept.attempts + 1
+            kept.attempts += 1
+            kept.not_before = self._now() + CLAIM * min(kept.attempts, 30)
         return [self._owed(key, kept) for _, key, kept in due[:limit]]
 
     def _owed(self, key: SessionKey, kept: Kept) -> Owed | OwedUnopened:

@@ -22,6 +22,7 @@ from actors.bridge import open_loop
 from actors.core.credential import Deposit, Owe, Settle
 from actors.core.names import SessionKey
 from ops import keys
+from ops.launch.home import Home
 from tests.contracts.credentials import Saver, credential
 from tests.migrations.sql import query
 from tests.stores import Database, run_sql
@@ -329,3 +330,17 @@ def test_what_the_operator_can_mend_is_told_in_one_sentence(
     assert sentence in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert "s3cret" not in outcome.err
+
+
+# -- an installation's own
+
+
+def test_an_installation_makes_its_keyring_once(tmp_path: Path) -> None:
+    home = Home.at(tmp_path, sandbox=True)
+
+    path = home.keyring()
+    made = path.read_bytes()
+
+    assert path == home.path / "keyring"
+    assert Keyring.read(path).names == ("first",)
+    assert home.keyring().read_bytes() == made

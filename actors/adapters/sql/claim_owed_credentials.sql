@@ -1,5 +1,6 @@
 -- At most $1 keys, of all tenants, that Telegram has to be told to log out, and whose time has come. Nobody else gets
--- them for a while, $2, in which whoever claimed them tells. By telegram_credentials_owed.
+-- them for a while, $2, in which whoever claimed them tells; longer the more often that came to nothing, for some can
+-- never be opened. By telegram_credentials_owed.
 with due as (
     select tenant_id, app_id, fingerprint
       from public.telegram_credentials
@@ -9,7 +10,7 @@ with due as (
        for update skip locked
 ), claimed as (
     update public.telegram_credentials c
-       set not_before = now() + $2::interval, attempts = attempts + 1
+       set not_before = now() + $2::interval * least(attempts + 1, 30), attempts = attempts + 1
       from due
      where c.tenant_id = due.tenant_id and c.app_id = due.app_id and c.fingerprint = due.fingerprint
     returning c.tenant_id, c.app_id, c.fingerprint, c.version, c.epoch, c.sealed, c.key_id, c.attempts
