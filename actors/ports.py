@@ -207,10 +207,11 @@ class Farewells(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a ticket opens: one login of one session."""
+    """What a ticket opens: one login of one session, and the only account it may end with, if that matters."""
 
     key: SessionKey
     login_id: str
+    account_id: int | None = None
 
 
 class Tickets(Protocol):

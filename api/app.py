@@ -9,13 +9,16 @@ from quart import Quart, Response, g, request
 from quart.json.provider import DefaultJSONProvider
 
 from api import problems
+from api.admission import admit
 from api.bodies import LONGEST_BODY
+from api.callback import callback
 from api.doors import Doors, doors
 from api.events import RequestAnswered
 from api.login import login
 from api.operators import operators
 from api.pages import pages
 from api.qr import qr
+from api.session_tokens import session_tokens
 
 BODY_TIMEOUT = 10.0
 
@@ -42,11 +45,14 @@ def create_app(given: Doors) -> Quart:
     app.extensions["doors"] = given
     app.url_map.merge_slashes = False  # else the framework answers //path with a redirect of its own, in HTML
     app.register_blueprint(qr)
+    app.register_blueprint(callback)
     app.register_blueprint(login)
+    app.register_blueprint(session_tokens)
     app.register_blueprint(operators)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)
     app.before_request(_begin)
+    app.before_request(admit)
     app.after_request(_finish)
     return app
 

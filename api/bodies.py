@@ -123,6 +123,25 @@ class PasswordBody(Body):
     password: Password
 
 
+class CallbackBody(Body):
+    """What a tenant's backend believes of a login. Nothing comes of it but an answer."""
+
+    ticket: TicketText
+    tg_user_id: Annotated[int, Field(gt=0, lt=1 << 63)]
+    two_fa_required: bool
+
+
+class IssueBody(Body):
+    """For whom the token shall be. A caller of one tenant, or of one account, need not say so again."""
+
+    tenant_id: Name | None = None
+    telegram_user_id: Annotated[
+        int | None,
+        Field(gt=0, lt=1 << 63, description="If given: good for nothing but this account's own logins."),
+    ] = None
+    ttl: Annotated[int, Field(ge=60, le=3600, description="Seconds.")] = 3600
+
+
 class CancelBody(Body):
     """Which login to give up."""
 
@@ -167,9 +186,18 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 async def read(model: type[AnyBody]) -> AnyBody:
     """The request's body. Raises BadJson, InvalidRequest, and Quart's errors of size, type and patience."""
+    return parse(model, await read_raw())
+
+
+async def read_raw() -> bytes:
+    """The request's body as it came. Raises Quart's errors of size, type and patience."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
-    raw = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+
+
+def parse(model: type[AnyBody], raw: bytes) -> AnyBody:
+    """What is in a body. Raises BadJson and InvalidRequest."""
     return _checked(model, _parsed(raw))
 
 

@@ -1,32 +1,45 @@
-"""Who is asking: a short list of recognisers, each of which knows one kind of credential."""
+"""Who is asking, once that is known: whose credential it was, and what it lets them do."""
 
 from __future__ import annotations
 
-import hmac
-import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import jwt
-from quart import request
+from quart import g
 
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
-from api.doors import Doors, doors
-from api.errors import SessionExpired, TenantMismatch, Unauthenticated
-from api.tickets import derive_key
-
-AUDIENCE = "usm"
-LONGEST_SESSION = 3600
-CLOCK_SKEW = 30
+from actors.ports import Ticket
+from api.errors import AccountMismatch, Forbidden, TenantMismatch
+from api.permissions import EVERY_TENANT, GRANTS, Permission, Role
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whose credential came with the request. A `tenant_id` of None is the service, which may name any."""
+    """Whose credential came with the request.
 
+    A `tenant_id` of None may name any tenant; only some roles can have it. An `account_id` is the Telegram user
+    whom this caller is, and then nothing but that user's own logins is theirs. `name` tells callers apart where
+    they are counted, and is no secret. `proved_at` is when Telegram signed for a Mini App's user.
+    """
+
+    role: Role
     tenant_id: str | None
+    name: str
+    account_id: int | None = None
+    proved_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.tenant_id is None) != (self.role in EVERY_TENANT):
+            raise ValueError("a role of one tenant needs that tenant, and the others have none")
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the role holds this permission."""
+        return permission in GRANTS[self.role]
+
+    def require(self, permission: Permission) -> None:
+        """Return if the role holds this permission. Raises Forbidden."""
+        if not self.may(permission):
+            raise Forbidden
 
     def session(self, tenant_id: str, app_id: str) -> SessionKey:
         """The session that the request names. Raises InvalidName, or TenantMismatch if it is another's."""
@@ -36,8 +49,20 @@ class Caller:
         return key
 
     def may_use(self, key: SessionKey) -> bool:
-        """Whether this session is the caller's."""
+        """Whether this session is the caller's tenant's."""
         return self.tenant_id is None or self.tenant_id == key.tenant_id
+
+    def may_open(self, ticket: Ticket) -> bool:
+        """Whether this login is the caller's: their tenant's, and for an account holder their own."""
+        return self.may_use(ticket.key) and self.account_id in (None, ticket.account_id)
+
+    def expected(self, account_id: int | None) -> int | None:
+        """The only account that a login may end with, given what the request says of it. Raises AccountMismatch."""
+        if self.account_id is None:
+            return account_id
+        if account_id not in (None, self.account_id):
+            raise AccountMismatch
+        return self.account_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,79 +73,9 @@ class Credential:
     value: Secret
 
 
-Recogniser = Callable[[Credential, Doors], Caller | None]
-"""Answers None to a credential of another kind; raises Unauthenticated or SessionExpired for a bad one."""
-
-
-def identify(authorization: str | None, here: Doors) -> Caller:
-    """The caller behind an Authorization header. Raises Unauthenticated or SessionExpired."""
-    scheme, _, value = (authorization or "").partition(" ")
-    credential = Credential(scheme.lower(), Secret(value.strip()))
-    if credential.value.reveal():
-        for recognise in RECOGNISERS:
-            caller = recognise(credential, here)
-            if caller is not None:
-                return caller
-    raise Unauthenticated
-
-
 def present_caller() -> Caller:
-    """The caller of the present request. Raises what `identify` does."""
-    return identify(request.headers.get("Authorization"), doors())
-
-
-def short_session(key: Secret, tenant_id: str, ttl: float, now: float) -> Secret:
-    """A token that lets its bearer act for one tenant for `ttl` seconds, at most an hour."""
-    expires_at = math.floor(now + min(ttl, LONGEST_SESSION))
-    claims = {"aud": AUDIENCE, "exp": expires_at, "app_metadata": {"tenant_id": tenant_id}}
-    return Secret(jwt.encode(claims, _signing_key(key), algorithm="HS256"))
-
-
-def _service(credential: Credential, here: Doors) -> Caller | None:
-    ours = here.service_key.reveal().encode()
-    theirs = credential.value.reveal().encode()
-    if credential.scheme == "bearer" and hmac.compare_digest(theirs, ours):
-        return Caller(None)
-    return None
-
-
-def _tenant(credential: Credential, here: Doors) -> Caller | None:
-    if credential.scheme != "bearer":
-        return None
-    claims = _verified(credential.value, here.token_key)
-    expires_at, now = claims["exp"], here.clock.now()
-    if type(expires_at) is not int or expires_at > now + LONGEST_SESSION + CLOCK_SKEW:
-        raise Unauthenticated
-    if expires_at <= now:
-        raise SessionExpired
-    match claims.get("app_metadata"):
-        case {"tenant_id": str(tenant_id)}:
-            return Caller(tenant_id)
-        case _:
-            raise Unauthenticated
-
-
-def _verified(token: Secret, key: Secret) -> Mapping[str, Any]:
-    """The claims of a token of ours. Its times are left to the caller, who reads our clock, not the machine's."""
-    try:
-        return jwt.decode(
-            token.reveal(),
-            _signing_key(key),
-            algorithms=["HS256"],
-            audience=AUDIENCE,
-            options={
-                "require": ["exp", "aud"],
-                "verify_exp": False,
-                "verify_nbf": False,
-                "verify_iat": False,
-            },
-        )
-    except jwt.InvalidTokenError:
-        raise Unauthenticated from None
-
-
-def _signing_key(key: Secret) -> bytes:
-    return derive_key(key, "usm short session v1")
-
-
-RECOGNISERS: tuple[Recogniser, ...] = (_service, _tenant)
+    """The caller of the present request, as its admission found out. Raises Forbidden if there was none."""
+    caller: Caller | None = g.get("caller")
+    if caller is None:
+        raise Forbidden
+    return caller

@@ -10,13 +10,22 @@ from quart import current_app
 
 from actors.clock import Clock
 from actors.core.secret import Secret
+from actors.guards import ApiKeys, CallbackKeys, Limits
 from actors.ports import Answers, Directory, Tickets
 from api.errors import FeatureDisabled
-from api.events import Tell
+from api.events import Limited, Tell
 from api.pictures import Pictures
 from api.polls import LongPolls
+from api.streams import Streams
+from api.trust import MiniApps, SupabaseTokens
 
 Environment = Literal["sandbox", "production"]
+
+TENANT_LIMITS: Mapping[Limited, int] = {
+    Limited.QR_START: 300,
+    Limited.CODE_REQUEST: 120,
+    Limited.PASSWORD: 120,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,16 @@ class Doors:
     """The ports and the few settings that routes use.
 
     `service_key` is the credential of the service itself; `token_key` is key material of at least 32 bytes, from
-    which the keys of tickets and of short sessions are derived. `qr_ticket_ttl` is in seconds.
+    which the keys of tickets and of short sessions are derived. `qr_ticket_ttl` and `callback_tolerance` are in
+    seconds. `tenant_limits` says how often one tenant may do something, within the time that `api.limits` names.
     """
 
     directory: Directory
     tickets: Tickets
     answers: Answers
+    api_keys: ApiKeys
+    callback_keys: CallbackKeys
+    limits: Limits
     clock: Clock
     service_key: Secret
     token_key: Secret
@@ -46,8 +59,13 @@ class Doors:
     ready: Callable[[], Readiness]
     tell: Tell
     qr_ticket_ttl: float = 600.0
+    callback_tolerance: float = 300.0
+    tenant_limits: Mapping[Limited, int] = field(default_factory=lambda: dict(TENANT_LIMITS))
+    supabase: SupabaseTokens | None = None
+    mini_apps: MiniApps = field(default_factory=MiniApps)
     tree: Callable[[], Mapping[str, Any]] = dict
     polls: LongPolls = field(default_factory=LongPolls)
+    streams: Streams = field(default_factory=Streams)
     pictures: Pictures = field(default_factory=Pictures)
 
     @property

@@ -33,6 +33,46 @@ class SessionExpired(Declined):
     """A short session whose time is over."""
 
 
+class InitDataExpired(Declined):
+    """What Telegram signed for the Mini App is too old for this."""
+
+
+class Forbidden(Declined):
+    """The caller is known, and may not do this."""
+
+
+class AccountMismatch(Declined):
+    """The Telegram user that the request names is not the credential's."""
+
+
+class SessionTaken(Declined):
+    """The session is another account holder's, or is just becoming so."""
+
+
+class SignatureInvalid(Declined):
+    """The signature of a callback is missing, malformed, made with another key, or of something else."""
+
+
+class OutsideWindow(Declined):
+    """A signed callback comes too late, or is dated too far ahead."""
+
+
+class Replayed(Declined):
+    """A signed callback came before."""
+
+
+class AccountDiffers(Declined):
+    """A callback names another account than the one that was linked."""
+
+
+class TooManyStreams(Declined):
+    """The caller follows too many things at once."""
+
+
+class LimitReached(Declined):
+    """This was done too often; `retry_after` says when it may be done again."""
+
+
 class TenantMismatch(Declined):
     """The tenant that the request names is not the credential's."""
 
@@ -51,10 +91,6 @@ class TicketUnknown(Declined):
 
 class SessionUnknown(Declined):
     """Nobody has ever logged this session in."""
-
-
-class ServiceOnly(Declined):
-    """Only the service key opens this."""
 
 
 class TransactionReused(Declined):

@@ -15,6 +15,7 @@ class QrStart(StrEnum):
     FLOOD_WAIT = "flood_wait"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     ENDED = "ended"
+    REFUSED = "refused"
     UNANSWERED = "unanswered"
 
 
@@ -26,6 +27,58 @@ class PasswordTry(StrEnum):
     FLOOD_WAIT = "flood_wait"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     ENDED = "ended"
+
+
+class Webhook(StrEnum):
+    """Whether a signed callback was let in."""
+
+    ACCEPTED = "accepted"
+    SIGNATURE_INVALID = "signature_invalid"
+    OUTSIDE_WINDOW = "outside_window"
+    REPLAYED = "replayed"
+    BODY_INVALID = "body_invalid"
+    UNANSWERED = "unanswered"
+
+
+class Callback(StrEnum):
+    """What our own connection says to what a signed callback claims."""
+
+    CONFIRMED = "confirmed"
+    PENDING = "pending"
+    PASSWORD_REQUIRED = "password_required"  # noqa: S105 - an outcome's name
+    ACCOUNT_DIFFERS = "account_differs"
+    ENDED = "ended"
+    TICKET_UNKNOWN = "ticket_unknown"
+    UNANSWERED = "unanswered"
+
+
+class Limited(StrEnum):
+    """What may be done only so often."""
+
+    QR_START = "qr_start"
+    CODE_REQUEST = "code_request"
+    PASSWORD = "password"  # noqa: S105 - a limit's name
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCame:
+    """Somebody sent a signed callback."""
+
+    outcome: Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackCompared:
+    """A signed callback that was let in was compared with what we know ourselves."""
+
+    outcome: Callback
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHit:
+    """Somebody did something too often."""
+
+    limit: Limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +110,5 @@ class RequestAnswered:
     seconds: float
 
 
-ApiEvent = QrStarted | PasswordTried | RequestAnswered
+ApiEvent = QrStarted | PasswordTried | WebhookCame | CallbackCompared | LimitHit | RequestAnswered
 Tell = Callable[[ApiEvent], None]

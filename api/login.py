@@ -23,7 +23,8 @@ from api.caller import Caller, present_caller
 from api.doors import Doors, doors, require_feature
 from api.errors import Declined, InvalidRequest
 from api.login_replies import FLOWS, FlowsReply, LoginReply, LoginSummary
-from api.once import once
+from api.once import Transaction, once
+from api.repeats import repeatable
 from api.replies import seconds
 from api.steps import LoginStep, StepError, login_step
 
@@ -49,8 +50,9 @@ async def start_qr() -> Json:
     caller = present_caller()
     body = await bodies.read(bodies.StartLoginBody)
     key = caller.session(body.tenant_id, body.app_id)
+    expected, transaction = body.expected_telegram_user_id, repeatable(caller, body)
     return await _started(
-        await in_trio(logins.start_qr, doors(), key, body.expected_telegram_user_id), doors()
+        await in_trio(logins.start_qr, doors(), caller, key, expected, transaction), doors()
     )
 
 
@@ -60,8 +62,11 @@ async def start_code() -> Json:
     caller = present_caller()
     body = await bodies.read(bodies.StartCodeBody)
     key = caller.session(body.tenant_id, body.app_id)
-    command = StartCode(*logins.new_login(doors()), body.phone, body.expected_telegram_user_id)
-    return await _started(await in_trio(logins.start, doors(), key, command), doors())
+    command = StartCode(
+        *logins.new_login(doors()), body.phone, caller.expected(body.expected_telegram_user_id)
+    )
+    started = await in_trio(logins.start, doors(), caller, key, command, repeatable(caller, body))
+    return await _started(started, doors())
 
 
 @login.post("/start/bot")
@@ -70,8 +75,11 @@ async def start_bot() -> Json:
     caller = present_caller()
     body = await bodies.read(bodies.StartBotBody)
     key = caller.session(body.tenant_id, body.app_id)
-    command = StartBot(*logins.new_login(doors()), body.bot_token, body.expected_telegram_user_id)
-    return await _started(await in_trio(logins.start, doors(), key, command), doors())
+    command = StartBot(
+        *logins.new_login(doors()), body.bot_token, caller.expected(body.expected_telegram_user_id)
+    )
+    started = await in_trio(logins.start, doors(), caller, key, command, repeatable(caller, body))
+    return await _started(started, doors())
 
 
 @login.get("/current")
@@ -114,6 +122,7 @@ async def events(ticket: str = "") -> Response:
     opened, known = _ticket(ticket), _last_event_id()
     first = await in_trio(logins.follow, doors(), caller, opened, 0.0, None)
     stream = _stream(doors(), caller, opened, first, known)
+    doors().streams.count(caller, stream)
     response = Response(stream, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     response.timeout = None
     return response
@@ -144,17 +153,18 @@ async def _step_once(
     here: Doors, caller: Caller, ticket: Secret, body: bodies.StepBody
 ) -> tuple[SessionKey, str]:
     opens = await logins.open_ticket(here, caller, ticket)
-    answer = await once(here, ticket, body.txn_id, body.parts(), lambda: _hand_in(here, opens, body))
+    transaction = Transaction(ticket, body.txn_id, body.parts())
+    answer = await once(here, transaction, lambda: _hand_in(here, caller, opens, body))
     return opens.key, answer
 
 
-async def _hand_in(here: Doors, opens: Ticket, body: bodies.StepBody) -> str:
+async def _hand_in(here: Doors, caller: Caller, opens: Ticket, body: bodies.StepBody) -> str:
     """The step that follows, as JSON."""
     command = _command(opens.login_id, body)
     before = step_for((await here.directory.look(opens.key)).state, opens.login_id)
     error: StepError | None
     try:
-        after = await logins.hand_in(here, opens, command)
+        after = await logins.hand_in(here, caller, opens, command)
     except MustWait as wait:
         after = step_for(wait.state, opens.login_id)
         error = _too_early(after, wait.retry_at - here.clock.now())

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.permissions import Permission
 from api.problems import CONTENT_TYPE, PROBLEMS, Problem
 from api.routes import ROUTES, Header, Route
 
@@ -34,15 +35,24 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "tma": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "tma, a space, and the Mini App's initData",
+                },
+            },
         },
     }
 
 
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": route.name, "summary": route.summary}
-    if "unauthenticated" in route.problems:
-        operation["security"] = [{"bearer": []}]
+    if isinstance(route.needs, Permission):
+        operation["security"] = [{"bearer": []}, {"tma": []}]
+        operation["x-permission"] = route.needs.value
     parameters = [*_path_parameters(route), *_query_parameters(route), *map(_header, route.headers)]
     if parameters:
         operation["parameters"] = parameters

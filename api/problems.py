@@ -78,7 +78,64 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         _S.UNAUTHORIZED,
         "unauthenticated",
         "Not authenticated",
-        "Send Authorization: Bearer with the service key or a session token of ours.",
+        "Send one Authorization header: Bearer with a key or token, or tma with a Mini App's init data.",
+    ),
+    e.InitDataExpired: _no(
+        _S.UNAUTHORIZED,
+        "init_data_expired",
+        "Init data expired",
+        "Telegram signed this too long ago. Close the Mini App and open it again.",
+    ),
+    e.Forbidden: _no(
+        _S.FORBIDDEN,
+        "forbidden",
+        "Not for this role",
+        "Your credential is good, but its role does not allow this.",
+    ),
+    e.AccountMismatch: _no(
+        _S.FORBIDDEN,
+        "account_mismatch",
+        "Another account",
+        "The Telegram user that you name is not the one of your credential.",
+    ),
+    e.SessionTaken: _no(
+        _S.CONFLICT,
+        "session_taken",
+        "Taken",
+        "This session is another account's. Take another app_id.",
+    ),
+    e.SignatureInvalid: _no(
+        _S.UNAUTHORIZED,
+        "signature_invalid",
+        "Signature invalid",
+        "Sign again; the docs on callbacks have an example in your language, and python -m ops.sign_callback signs.",
+    ),
+    e.OutsideWindow: _no(
+        _S.UNAUTHORIZED,
+        "outside_window",
+        "Too old or dated ahead",
+        "Sign with the present time; check that your clock is right.",
+    ),
+    e.Replayed: _no(
+        _S.CONFLICT, "replayed", "Came before", "This X-Request-Id was used. Sign anew, with a new one."
+    ),
+    e.AccountDiffers: _no(
+        _S.CONFLICT,
+        "account_differs",
+        "Another account",
+        "The account that was linked is not the one that the callback names.",
+    ),
+    e.LimitReached: _no(
+        _S.TOO_MANY_REQUESTS,
+        "limit_reached",
+        "Too many tries",
+        "This was done too often. Try again after retry_after seconds.",
+    ),
+    e.TooManyStreams: _no(
+        _S.TOO_MANY_REQUESTS,
+        "too_many_streams",
+        "Too many streams",
+        "Close some of your event streams first, or use the long poll.",
     ),
     e.SessionExpired: _no(
         _S.UNAUTHORIZED,
@@ -95,12 +152,6 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "Unknown ticket",
         "There is no such ticket, or it is too old. Start again.",
     ),
-    e.ServiceOnly: _no(
-        _S.FORBIDDEN,
-        "service_only",
-        "For the service only",
-        "Send the service key; a tenant's token is not enough.",
-    ),
     e.SessionUnknown: _no(
         _S.NOT_FOUND, "session_unknown", "Unknown session", "Nobody has ever logged this session in."
     ),
@@ -108,7 +159,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         _S.UNPROCESSABLE_ENTITY,
         "txn_reused",
         "Transaction used before",
-        "This txn_id came with another body. Send a new txn_id.",
+        "This txn_id or Idempotency-Key came with another body. Send a new one.",
     ),
     e.TransactionInWork: _no(
         _S.CONFLICT,
@@ -204,6 +255,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
 CHALLENGES: Mapping[type[Exception], str] = {
     e.Unauthenticated: 'Bearer realm="usm"',
     e.SessionExpired: 'Bearer realm="usm", error="invalid_token"',
+    e.InitDataExpired: 'tma realm="usm", error="expired"',
+    e.SignatureInvalid: 'MiniappSignature realm="callback"',
+    e.OutsideWindow: 'MiniappSignature realm="callback"',
     # the credential that is wrong here is the account holder's at Telegram, not the caller's
     e.PasswordInvalid: 'TelegramPassword realm="2fa"',
 }

@@ -22,6 +22,7 @@ from api.errors import (
     PasswordInvalid,
     UpstreamUnavailable,
 )
+from api.repeats import repeatable
 
 qr = Blueprint("qr", __name__, url_prefix="/api/qr")
 qr.before_request(require_feature)
@@ -35,7 +36,7 @@ async def start() -> Json:
     caller = present_caller()
     body = await bodies.read(bodies.StartQrBody)
     key = caller.session(body.tenant_id, body.app_id)
-    started = await in_trio(logins.start_qr, doors(), key)
+    started = await in_trio(logins.start_qr, doors(), caller, key, None, repeatable(caller, body))
     step = _live(started.step, doors().clock.now())
     return (await replies.started(started, step, doors())).model_dump(mode="json")
 
@@ -71,7 +72,7 @@ async def cancel() -> Json:
 
 async def _submit_password(here: Doors, caller: Caller, body: bodies.PasswordBody) -> Step:
     opens = await logins.open_ticket(here, caller, body.ticket)
-    return await logins.hand_in(here, opens, SubmitPassword(opens.login_id, body.password))
+    return await logins.hand_in(here, caller, opens, SubmitPassword(opens.login_id, body.password))
 
 
 def _live(step: Step, now: float) -> LiveStep:

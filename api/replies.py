@@ -66,6 +66,24 @@ class DoneReply(Reply):
     message: str
 
 
+class CallbackReply(Reply):
+    """What our own connection says of the login: `success` once the account is linked."""
+
+    status: Literal["success", "pending", "password_required"]
+    message: str
+
+
+class TokenReply(Reply):
+    """A short session token, for Authorization: Bearer."""
+
+    token: str
+    tenant_id: str
+    telegram_user_id: int | None
+    expires_at: float
+    server_time: float
+    environment: Environment
+
+
 class HealthReply(Reply):
     """The process answers, or the service takes work."""
 

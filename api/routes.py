@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel
 
 from api import bodies, login_replies, replies, session_replies
+from api.permissions import Access, Open, Permission
+
+ADMITTED = ("unauthenticated", "session_expired", "init_data_expired", "forbidden", "store_unavailable")
+"""What anybody may hear who has to show a credential."""
 
 ASKED = (
-    "unauthenticated",
-    "session_expired",
+    *ADMITTED,
     "feature_disabled",
-    "store_unavailable",
     "stopping",
     "unavailable",
 )
@@ -32,16 +34,31 @@ class Header:
 
 X_TICKET = Header("X-Ticket", "The ticket, without a trace of it in the URL.")
 CURRENT = replace(X_TICKET, required=True)
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key", "The same key with the same body begins nothing twice; it is remembered for a day."
+)
+SIGNED = (
+    Header("X-Miniapp-Signature", "v1=<hex>[,v1=<hex>]: HMAC-SHA256 of what is signed.", required=True),
+    Header("X-Timestamp", "When it was signed, in seconds since the epoch.", required=True),
+    Header("X-Request-Id", "A new UUID for each callback.", required=True),
+    Header(
+        "X-Key-Id", "Which key it is signed with, as python -m ops.sign_callback names it.", required=True
+    ),
+)
 LAST_EVENT_ID = Header("Last-Event-ID", "The id of the event that the client has seen last.")
 IF_NONE_MATCH = Header("If-None-Match", "The ETag of the answer that the client has.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One operation. `reply` is a model, or the media type of an answer that is not JSON."""
+    """One operation. `reply` is a model, or the media type of an answer that is not JSON.
+
+    `needs` says whom it lets in. What `begins` something wants init data that was signed a moment ago.
+    """
 
     method: str
     path: str
+    needs: Access
     name: str
     summary: str
     reply: type[BaseModel] | str | None
@@ -50,9 +67,22 @@ class Route:
     headers: tuple[Header, ...] = ()
     status: int = 200
     problems: tuple[str, ...] = ()
+    begins: bool = False
 
 
-STARTED = (*ASKED, *READ, *WORKED, "invalid_name", "tenant_mismatch", "already_authorized")
+STARTED = (
+    *ASKED,
+    *READ,
+    *WORKED,
+    "invalid_name",
+    "tenant_mismatch",
+    "account_mismatch",
+    "session_taken",
+    "already_authorized",
+    "limit_reached",
+    "txn_reused",
+    "txn_in_work",
+)
 
 
 def _twins(route: Route) -> tuple[Route, Route]:
@@ -71,42 +101,53 @@ LOGIN = (
     Route(
         method="GET",
         path="/api/v1/login/flows",
+        needs=Permission.LOGINS,
         name="listFlows",
         summary="The ways to log in.",
         reply=login_replies.FlowsReply,
-        problems=ASKED[:3],
+        problems=(*ADMITTED, "feature_disabled"),
     ),
     Route(
         method="POST",
         path="/api/v1/login/start/qr",
+        needs=Permission.LOGINS,
         name="startQrLogin",
         summary="Begin a login by QR, or show the live one again.",
         body=bodies.StartLoginBody,
+        headers=(IDEMPOTENCY_KEY,),
         reply=login_replies.LoginReply,
         problems=STARTED,
+        begins=True,
     ),
     Route(
         method="POST",
         path="/api/v1/login/start/code",
+        needs=Permission.LOGINS,
         name="startCodeLogin",
         summary="Begin a login by phone number and code, or change the number.",
         body=bodies.StartCodeBody,
+        headers=(IDEMPOTENCY_KEY,),
         reply=login_replies.LoginReply,
         problems=STARTED,
+        begins=True,
     ),
     Route(
         method="POST",
         path="/api/v1/login/start/bot",
+        needs=Permission.LOGINS,
         name="startBotLogin",
         summary="Log a bot in by its token.",
         body=bodies.StartBotBody,
+        headers=(IDEMPOTENCY_KEY,),
         reply=login_replies.LoginReply,
         problems=STARTED,
+        begins=True,
     ),
     *_twins(
         Route(
             method="GET",
             path="/api/v1/login/{ticket}",
+            needs=Permission.LOGINS,
             name="readLogin",
             summary="Where a login stands; with wait, once that has changed.",
             query=bodies.FollowQuery,
@@ -118,6 +159,7 @@ LOGIN = (
         Route(
             method="POST",
             path="/api/v1/login/{ticket}/step",
+            needs=Permission.LOGINS,
             name="submitStep",
             summary="Hand in what a person typed, or have the code sent again.",
             body=bodies.StepBody,
@@ -132,6 +174,7 @@ LOGIN = (
                 "no_answer",
                 "txn_reused",
                 "txn_in_work",
+                "limit_reached",
             ),
         )
     ),
@@ -139,6 +182,7 @@ LOGIN = (
         Route(
             method="DELETE",
             path="/api/v1/login/{ticket}",
+            needs=Permission.LOGINS,
             name="deleteLogin",
             summary="Give a login up.",
             reply=login_replies.LoginReply,
@@ -149,12 +193,27 @@ LOGIN = (
         Route(
             method="GET",
             path="/api/v1/login/{ticket}/events",
+            needs=Permission.LOGINS,
             name="followLogin",
             summary="Where a login stands, as server-sent events: step and, at the end, bye.",
             headers=(LAST_EVENT_ID,),
             reply="text/event-stream",
-            problems=(*ASKED, "ticket_unknown"),
+            problems=(*ASKED, "ticket_unknown", "too_many_streams"),
         )
+    ),
+)
+
+TOKENS = (
+    Route(
+        method="POST",
+        path="/api/v1/session",
+        needs=Permission.TOKENS_ISSUE,
+        name="issueToken",
+        summary="A short session token for a page, in exchange for a credential that should not be on one.",
+        body=bodies.IssueBody,
+        reply=replies.TokenReply,
+        problems=(*ADMITTED, *READ, "invalid_name", "tenant_mismatch", "account_mismatch"),
+        begins=True,
     ),
 )
 
@@ -162,33 +221,26 @@ OPERATORS = (
     Route(
         method="GET",
         path="/api/v1/sessions",
+        needs=Permission.SESSIONS_READ,
         name="listSessions",
         summary="The sessions that run in this process.",
         query=bodies.SessionsQuery,
         reply=session_replies.SessionsReply,
-        problems=(
-            "unauthenticated",
-            "session_expired",
-            "invalid_request",
-            "store_unavailable",
-            "stopping",
-            "unavailable",
-        ),
+        problems=(*ADMITTED, "invalid_request", "stopping", "unavailable"),
     ),
     Route(
         method="GET",
         path="/api/v1/sessions/{tenant_id}/{app_id}",
+        needs=Permission.SESSIONS_READ,
         name="readSession",
         summary="How a session is.",
         headers=(IF_NONE_MATCH,),
         reply=session_replies.SessionReply,
         problems=(
-            "unauthenticated",
-            "session_expired",
+            *ADMITTED,
             "invalid_name",
             "tenant_mismatch",
             "session_unknown",
-            "store_unavailable",
             "stopping",
             "unavailable",
         ),
@@ -196,10 +248,11 @@ OPERATORS = (
     Route(
         method="GET",
         path="/api/v1/tree",
+        needs=Permission.TREE_READ,
         name="readTree",
         summary="What runs in this process, for operators.",
         reply="application/json",
-        problems=("unauthenticated", "session_expired", "service_only"),
+        problems=ADMITTED,
     ),
 )
 
@@ -207,23 +260,42 @@ ROUTES = (
     Route(
         method="POST",
         path="/api/qr/start",
+        needs=Permission.LOGINS,
         name="startQr",
         summary="Begin a login by QR, or show the live one again.",
         body=bodies.StartQrBody,
+        headers=(IDEMPOTENCY_KEY,),
         reply=replies.StartQrReply,
+        problems=(*STARTED, "login_ended"),
+        begins=True,
+    ),
+    Route(
+        method="POST",
+        path="/api/qr/callback",
+        needs=Open.SIGNATURE,
+        name="confirmQr",
+        summary="What a tenant's backend believes of a login, signed; the answer is what we know ourselves.",
+        body=bodies.CallbackBody,
+        headers=SIGNED,
+        reply=replies.CallbackReply,
         problems=(
-            *ASKED,
             *READ,
-            *WORKED,
-            "invalid_name",
-            "tenant_mismatch",
-            "already_authorized",
+            "signature_invalid",
+            "outside_window",
+            "replayed",
+            "ticket_unknown",
+            "account_differs",
             "login_ended",
+            "feature_disabled",
+            "store_unavailable",
+            "stopping",
+            "unavailable",
         ),
     ),
     Route(
         method="GET",
         path="/api/qr/status",
+        needs=Permission.LOGINS,
         name="readQrStatus",
         summary="Where a login stands; with wait, once that has changed.",
         query=bodies.StatusQuery,
@@ -234,15 +306,17 @@ ROUTES = (
     Route(
         method="POST",
         path="/api/qr/password",
+        needs=Permission.LOGINS,
         name="submitPassword",
         summary="Hand in the 2FA password.",
         body=bodies.PasswordBody,
         reply=replies.DoneReply,
-        problems=(*ASKED, *READ, *WORKED, *OPENED, "password_invalid", "login_ended"),
+        problems=(*ASKED, *READ, *WORKED, *OPENED, "password_invalid", "login_ended", "limit_reached"),
     ),
     Route(
         method="POST",
         path="/api/qr/cancel",
+        needs=Permission.LOGINS,
         name="cancelLogin",
         summary="Give a login up.",
         body=bodies.CancelBody,
@@ -250,11 +324,21 @@ ROUTES = (
         problems=(*ASKED, *READ, *OPENED, "too_busy", "session_crashed", "session_parked", "no_answer"),
     ),
     *LOGIN,
+    *TOKENS,
     *OPERATORS,
-    Route(method="GET", path="/", name="home", summary="Leads to the page.", status=302, reply=None),
+    Route(
+        method="GET",
+        path="/",
+        needs=Open.ANYBODY,
+        name="home",
+        summary="Leads to the page.",
+        status=302,
+        reply=None,
+    ),
     Route(
         method="GET",
         path="/miniapp",
+        needs=Open.ANYBODY,
         name="miniapp",
         summary="The page that links an account.",
         reply="text/html",
@@ -262,21 +346,40 @@ ROUTES = (
     Route(
         method="GET",
         path="/static/{name}",
+        needs=Open.ANYBODY,
         name="staticFile",
         summary="The page's style, texts and modules.",
         reply="*/*",
         problems=("not_found",),
     ),
-    Route(method="GET", path="/docs", name="docs", summary="The routes, for people.", reply="text/html"),
     Route(
-        method="GET", path="/docs/problems", name="docsProblems", summary="Every problem.", reply="text/html"
+        method="GET",
+        path="/docs",
+        needs=Open.ANYBODY,
+        name="docs",
+        summary="The routes, for people.",
+        reply="text/html",
     ),
     Route(
-        method="GET", path="/openapi.json", name="openapi", summary="This document.", reply="application/json"
+        method="GET",
+        path="/docs/problems",
+        needs=Open.ANYBODY,
+        name="docsProblems",
+        summary="Every problem.",
+        reply="text/html",
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        needs=Open.ANYBODY,
+        name="openapi",
+        summary="This document.",
+        reply="application/json",
     ),
     Route(
         method="GET",
         path="/healthz",
+        needs=Open.ANYBODY,
         name="healthz",
         summary="The process answers.",
         reply=replies.HealthReply,
@@ -284,6 +387,7 @@ ROUTES = (
     Route(
         method="GET",
         path="/readyz",
+        needs=Open.ANYBODY,
         name="readyz",
         summary="The service takes work.",
         reply=replies.HealthReply,

@@ -32,6 +32,8 @@ SECRET_SHAPES = re.compile(
     r"tg://login\?token=[\w=-]+"  # a QR's content
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
     r"|\b\d{6,}:[\w-]{30,}"  # a bot token
+    r"|\busm_[a-z0-9]{12}_[\w-]{43}"  # an API key of ours
+    r"|\bhash=[0-9a-f]{64}"  # what Telegram signed for a Mini App
     r"|\+\d{7,15}\b"  # a phone number
     r"|\b1[\w-]{350,}={0,2}"  # a Telethon session string
 )

@@ -47,6 +47,21 @@ class Metrics:
         self._passwords = Counter(
             "login_password_total", "2FA passwords that people sent.", ["outcome"], registry=registry
         )
+        self._webhooks = Counter(
+            "miniapp_webhook_total",
+            "Signed callbacks, by whether they were let in.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._callbacks = Counter(
+            "qr_auth_callback_total",
+            "Signed callbacks that were let in, by what we know ourselves.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._limits = Counter(
+            "limits_reached_total", "Refusals because of too many tries.", ["limit"], registry=registry
+        )
         self._requests = Counter(
             "http_requests_total",
             "Answered requests.",
@@ -172,6 +187,12 @@ class Metrics:
                 self._qr_starts.labels(outcome).inc()
             case h.PasswordTried(outcome=outcome):
                 self._passwords.labels(outcome).inc()
+            case h.WebhookCame(outcome=outcome):
+                self._webhooks.labels(outcome).inc()
+            case h.CallbackCompared(outcome=outcome):
+                self._callbacks.labels(outcome).inc()
+            case h.LimitHit(limit=limit):
+                self._limits.labels(limit).inc()
             case h.RequestAnswered():
                 status = str(event.status)
                 self._requests.labels(event.method, event.route, status, event.code or "none").inc()

@@ -15,6 +15,7 @@ from actors.actor import Surroundings
 from actors.adapters.answers import RedisAnswers
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError, KeyringFile
+from actors.adapters.limits import RedisLimits
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.sealing import Seals
@@ -31,6 +32,7 @@ from supervisor import logs
 from supervisor.events import Event, Orphaned, RowDenied, Sampled, Scope
 from supervisor.farewells import Courier
 from supervisor.folder import claimed
+from supervisor.front_door import front_door
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedStore
 from supervisor.metrics import Metrics
@@ -65,6 +67,7 @@ class Process:
     vault: PostgresVault
     tickets: RedisTickets
     answers: RedisAnswers
+    limits: RedisLimits
     sessions: Sessions
     view: View
 
@@ -132,6 +135,7 @@ class Process:
             self.vault = PostgresVault(self.store.database, seals, grace)
             self.tickets = RedisTickets(redis)
             self.answers = RedisAnswers(redis)
+            self.limits = RedisLimits(redis)
             await self._first_ping()
             nursery.start_soon(self._keep_pinging)
             yield
@@ -247,6 +251,7 @@ class Process:
             directory=self.sessions,
             tickets=self.tickets,
             answers=self.answers,
+            **front_door(settings, self.store.database, self.limits, self._clock),
             tree=self.view.tree,
             clock=self._clock,
             service_key=Secret(settings.supabase_service_role_key.get_secret_value()),

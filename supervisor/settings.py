@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -17,16 +19,29 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.adapters.keyring import Keyring, KeyringError
+from actors.core.names import NAME_PATTERN
+from supervisor.secret_files import read_secret_files, secrets_directory
 
 SHORTEST_SECRET = 32
-OUR_SECRETS = ("supabase_service_role_key", "miniapp_hmac_secret")
+FEWEST_CHARACTERS = 6
+"""Different ones: what has fewer was typed by holding a key down, not made at random."""
+
+OUR_SECRETS = ("supabase_service_role_key", "miniapp_hmac_secret", "miniapp_hmac_secret_next")
+LONG_SECRETS = (*OUR_SECRETS, "supabase_jwt_secret")
 REAL_TELEGRAM = ("telegram_api_id_master", "telegram_api_hash_master")
 ENVIRONMENT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
 SANDBOX_ENVIRONMENT = "sandbox"
 PLACEHOLDERS = ("your-", "changeme", "change-me", "secret-here", "example")
+
+
+MOST_BOTS = 16
+"""Each of them is tried for every Mini App whose bot is not ours."""
+
+_BOT = re.compile(rf"[0-9]{{3,16}}={NAME_PATTERN}", re.ASCII)
+_BOT_TOKEN = re.compile(r"[0-9]{3,16}:[A-Za-z0-9_-]{20,64}", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -78,6 +93,13 @@ class Settings(BaseSettings):
     supabase_anon_key: SecretStr | None = None
     supabase_service_role_key: SecretStr
     miniapp_hmac_secret: SecretStr
+    miniapp_hmac_secret_next: SecretStr | None = None
+    miniapp_bots: Annotated[Mapping[int, str], NoDecode] = Field(default_factory=dict)
+    supabase_jwt_secret: SecretStr | None = None
+    telegram_bot_token: SecretStr | None = None
+    limit_qr_starts: int = Field(default=300, ge=1, le=1_000_000)
+    limit_code_requests: int = Field(default=120, ge=1, le=1_000_000)
+    limit_password_attempts: int = Field(default=120, ge=1, le=1_000_000)
     miniapp_timestamp_tolerance: int = Field(default=300, ge=30, le=3600)
     telegram_api_id_master: int | None = Field(default=None, gt=0)
     telegram_api_hash_master: SecretStr | None = None
@@ -105,7 +127,7 @@ class Settings(BaseSettings):
     # Below all that its check compares it with: fields are checked in this order.
     telegram_sandbox: Path | None = Field(default=None, validate_default=True)
 
-    @field_validator("supabase_anon_key", "telegram_api_hash_master", *OUR_SECRETS)
+    @field_validator("supabase_anon_key", "telegram_api_hash_master", "supabase_jwt_secret", *OUR_SECRETS)
     @classmethod
     def _is_no_placeholder(cls, secret: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
         text = "" if secret is None else secret.get_secret_value().lower()
@@ -113,18 +135,24 @@ class Settings(BaseSettings):
             raise ValueError(f"is a placeholder{_HINTS[str(field.field_name).upper()]}")
         return secret
 
-    @field_validator(*OUR_SECRETS)
+    @field_validator(*LONG_SECRETS)
     @classmethod
-    def _is_long(cls, secret: SecretStr) -> SecretStr:
-        if len(secret.get_secret_value().encode()) < SHORTEST_SECRET:
+    def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None:
+            return None
+        text = secret.get_secret_value()
+        if len(text.encode()) < SHORTEST_SECRET:
             raise ValueError(f"is shorter than {SHORTEST_SECRET} bytes; make one with: openssl rand -hex 32")
+        if len(set(text)) < FEWEST_CHARACTERS:
+            raise ValueError("is too simple; make one with: openssl rand -hex 32")
         return secret
 
-    @field_validator("miniapp_hmac_secret")
+    @field_validator("miniapp_hmac_secret", "miniapp_hmac_secret_next")
     @classmethod
-    def _secrets_differ(cls, secret: SecretStr, others: ValidationInfo) -> SecretStr:
-        if secret == others.data.get("supabase_service_role_key"):
-            raise ValueError("SUPABASE_SERVICE_ROLE_KEY and MINIAPP_HMAC_SECRET must differ")
+    def _secrets_differ(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        for name in OUR_SECRETS[: OUR_SECRETS.index(str(others.field_name))]:
+            if secret is not None and secret == others.data.get(name):
+                raise ValueError(f"{name.upper()} and {str(others.field_name).upper()} must differ")
         return secret
 
     @field_validator("backup_encryption_key_path")
@@ -142,6 +170,28 @@ class Settings(BaseSettings):
         if name == SANDBOX_ENVIRONMENT:
             raise ValueError(f"{name!r} is what the sandbox is called; choose another name")
         return name
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _is_a_bots(cls, token: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if token is None:
+            return None
+        text = token.get_secret_value()
+        if not _BOT_TOKEN.fullmatch(text):
+            raise ValueError("is no bot's token; @BotFather shows it")
+        if int(text.partition(":")[0]) not in others.data.get("miniapp_bots", {}):
+            raise ValueError("is of a bot that MINIAPP_BOTS does not name; add its id and its tenant there")
+        return token
+
+    @field_validator("miniapp_bots", mode="before")
+    @classmethod
+    def _bots(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        parts = [part.strip() for part in text.split(",")]
+        if not all(_BOT.fullmatch(part) for part in parts) or len(parts) > MOST_BOTS:
+            raise ValueError(f"should be <bot id>=<tenant>[,…], for {MOST_BOTS} bots at most")
+        return {int(bot): tenant for bot, _, tenant in (part.partition("=") for part in parts)}
 
     @field_validator("telegram_sandbox")
     @classmethod
@@ -182,22 +232,37 @@ def _is_loopback(host: str) -> bool:
 
 def load_settings(**overrides: object) -> Settings:
     """The settings of this process's environment. Raises SettingsError with every fault in it at once."""
+    files = read_secret_files(os.environ, SECRETS)
+    directory, unreadable = secrets_directory(os.environ, SECRETS)
+    lines = [*files.faults, *unreadable]
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # each field checks its own value
+        settings = Settings(_secrets_dir=directory, **files.values, **overrides)  # type: ignore[call-arg,arg-type]  # the base class takes it; each field checks its own value
     except ValidationError as error:
-        lines = sorted(_line(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False))
-        raise SettingsError("cannot start:\n" + "\n".join(f"  {line}" for line in lines)) from None
+        faults = error.errors(include_input=False)
+        lines += [
+            _line(fault["loc"], fault["msg"])
+            for fault in faults
+            if not set(map(str, fault["loc"])) & files.missing
+        ]
+    if lines:
+        raise SettingsError("cannot start:\n" + "\n".join(f"  {line}" for line in sorted(lines))) from None
+    return settings
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:
     sentence = message.removeprefix("Value error, ")
-    if not location or sentence.startswith(("TELEGRAM_", "SUPABASE_", "BACKUP_")):
+    if not location or sentence.startswith(("TELEGRAM_", "SUPABASE_", "MINIAPP_", "BACKUP_")):
         return sentence  # it names its variables itself
     name = str(location[0]).upper()
     if message == "Field required":
         return f"{name} is missing{_HINTS.get(name, '')}"
     return f"{name} {sentence[:1].lower()}{sentence[1:]}"
 
+
+SECRETS = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
+"""The settings that may come from files too."""
 
 _HINTS = {
     "DATABASE_URL": "; give PostgreSQL's URL, or let ops/start bring its own server",
@@ -206,5 +271,7 @@ _HINTS = {
     "SUPABASE_SERVICE_ROLE_KEY": "; Supabase shows it under API settings, elsewhere: openssl rand -hex 32",
     "MINIAPP_HMAC_SECRET": "; make one with: openssl rand -hex 32",
     "BACKUP_ENCRYPTION_KEY_PATH": "; make a keyring with: python -m ops.keys add PATH, and keep a copy elsewhere",
+    "MINIAPP_HMAC_SECRET_NEXT": "; make one with: openssl rand -hex 32",
+    "SUPABASE_JWT_SECRET": "; Supabase shows it under API settings",
     "TELEGRAM_API_HASH_MASTER": "; get yours at https://my.telegram.org (API development tools)",
 }

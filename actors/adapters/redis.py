@@ -100,7 +100,12 @@ class RedisTickets:
     async def remember(self, ticket: Secret, opens: Ticket, ttl: float) -> None:
         """See Tickets."""
         value = json.dumps(
-            {"tenant": opens.key.tenant_id, "app": opens.key.app_id, "login_id": opens.login_id}
+            {
+                "tenant": opens.key.tenant_id,
+                "app": opens.key.app_id,
+                "login_id": opens.login_id,
+                "account_id": opens.account_id,
+            }
         )
         await ask(lambda: self._client.set(_name(ticket), value, px=max(1, round(ttl * 1000))))
 
@@ -110,7 +115,7 @@ class RedisTickets:
         if value is None:
             return None
         opens = json.loads(value)
-        return Ticket(SessionKey(opens["tenant"], opens["app"]), opens["login_id"])
+        return Ticket(SessionKey(opens["tenant"], opens["app"]), opens["login_id"], opens.get("account_id"))
 
     async def ping(self) -> None:
         """Return if Redis answers; raise StoreUnavailable if not."""

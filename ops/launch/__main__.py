@@ -62,7 +62,7 @@ def _login_page(api_url: str, home: Home, *, sandbox: bool) -> str:
     if not sandbox:
         return f"{api_url}/miniapp"
     from actors.core.secret import Secret  # noqa: PLC0415 - after the banner
-    from api.caller import LONGEST_SESSION, short_session  # noqa: PLC0415
+    from api.tokens import LONGEST_SESSION, short_session  # noqa: PLC0415
 
     token = short_session(Secret(Keys.of(home).hmac_secret), "demo", LONGEST_SESSION, time.time())
     return f"{api_url}/miniapp#tenant=demo&app=main&token={token.reveal()}"

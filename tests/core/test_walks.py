@@ -44,7 +44,7 @@ def test_a_walk_can_take_every_message() -> None:
 
 
 def test_walks_get_to_every_lawful_pair() -> None:
-    dice = Random(0)  # noqa: S311 - the same walks every time
+    dice = Random(0)
     met = {
         (type(step.before), type(step.message))
         for _ in range(300)

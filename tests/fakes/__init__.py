@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.clock import Clock
+from actors.guards import ApiKeys, Limits
 from actors.ports import Answers, Farewells, OpenTelegram, Store, Tickets, Vault
+from tests.fakes.guards import FakeApiKeys, FakeLimits
 from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
 from tests.fakes.vault import FakeVault
@@ -13,6 +15,8 @@ from tests.fakes.vault import FakeVault
 __all__ = [
     "FakeAccount",
     "FakeAnswers",
+    "FakeApiKeys",
+    "FakeLimits",
     "FakeSession",
     "FakeStore",
     "FakeTelegram",
@@ -23,6 +27,8 @@ __all__ = [
 
 # For mypy: each keeps to its port.
 _STORE: Callable[[], Store] = FakeStore
+_API_KEYS: Callable[[], ApiKeys] = FakeApiKeys
+_LIMITS: Callable[[], Limits] = FakeLimits
 _ANSWERS: Callable[[], Answers] = FakeAnswers
 _TICKETS: Callable[[], Tickets] = FakeTickets
 _OPEN_TELEGRAM: Callable[[Clock, FakeVault], OpenTelegram] = FakeTelegram

@@ -14,15 +14,26 @@ from quart import Quart
 from quart.testing import QuartClient
 
 from actors.actor import Surroundings
+from actors.adapters.callback_keys import DerivedCallbackKeys
 from actors.bridge import in_asyncio, open_loop
 from actors.clock import Clock
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from api.app import create_app
-from api.caller import short_session
 from api.doors import Doors, Readiness
 from api.events import ApiEvent
-from tests.fakes import FakeAccount, FakeAnswers, FakeSession, FakeStore, FakeTelegram, FakeTickets
+from api.tokens import short_session
+from tests.fakes import (
+    FakeAccount,
+    FakeAnswers,
+    FakeApiKeys,
+    FakeLimits,
+    FakeSession,
+    FakeStore,
+    FakeTelegram,
+    FakeTickets,
+)
+from tests.http.credentials import MINI_APPS, SUPABASE
 from tests.http.fakes import LocalDirectory
 
 SERVICE_KEY = Secret("service-key-0123456789abcdef0123456789")
@@ -60,6 +71,8 @@ class World:
     store: FakeStore
     tickets: FakeTickets
     answers: FakeAnswers
+    api_keys: FakeApiKeys
+    limits: FakeLimits
     telegram: FakeTelegram
     app: Quart
     client: QuartClient
@@ -163,6 +176,7 @@ async def world() -> AsyncIterator[World]:
     clock = Clock()
     store, tickets, answers = FakeStore(), FakeTickets(), FakeAnswers()
     telegram = FakeTelegram(clock, store.vault)
+    keys, limits = FakeApiKeys(), FakeLimits()
     events: list[ApiEvent] = []
     async with open_loop(), trio.open_nursery() as nursery:
         surroundings = Surroundings(store, telegram, clock, _ignore)
@@ -171,6 +185,11 @@ async def world() -> AsyncIterator[World]:
             directory=directory,
             tickets=tickets,
             answers=answers,
+            api_keys=keys,
+            callback_keys=DerivedCallbackKeys(TOKEN_KEY),
+            limits=limits,
+            mini_apps=MINI_APPS,
+            supabase=SUPABASE,
             clock=clock,
             service_key=SERVICE_KEY,
             token_key=TOKEN_KEY,
@@ -180,7 +199,9 @@ async def world() -> AsyncIterator[World]:
             tell=events.append,
         )
         app = create_app(doors)
-        yield World(doors, directory, store, tickets, answers, telegram, app, QuartClient(app), events)
+        yield World(
+            doors, directory, store, tickets, answers, keys, limits, telegram, app, QuartClient(app), events
+        )
         nursery.cancel_scope.cancel()
 
 

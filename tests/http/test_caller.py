@@ -11,8 +11,8 @@ import pytest
 
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
-from api.caller import LONGEST_SESSION
 from api.tickets import derive_key, looks_like_a_ticket, ticket_for
+from api.tokens import LONGEST_SESSION
 from tests.http.conftest import SERVICE_KEY, TOKEN_KEY, Answer, VirtualTime, World
 
 SIGNING_KEY = derive_key(TOKEN_KEY, "usm short session v1")

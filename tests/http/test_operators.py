@@ -61,7 +61,7 @@ async def test_the_tree_is_for_the_service_key_only(world: World) -> None:
     seen = await world.call("GET", "/api/v1/tree", credential=SERVICE_KEY)
 
     assert seen.json == {"children": [{"name": "bridge"}]}
-    assert (await world.call("GET", "/api/v1/tree")).code == "service_only"
+    assert (await world.call("GET", "/api/v1/tree")).code == "forbidden"
 
 
 async def test_a_long_list_comes_in_pages_without_gaps_or_repetitions(world: World) -> None:

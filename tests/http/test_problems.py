@@ -19,8 +19,18 @@ from actors.core.transitions import AnotherLogin, MustWait, Refused
 from api import errors as e
 from api.app import BODY_TIMEOUT
 from api.doors import Readiness
+from api.events import Limited
+from api.limits import RULES
 from api.problems import PROBLEMS, problem_for
+from api.streams import Streams
 from tests.http.conftest import PASSWORD, Answer, VirtualTime, World
+from tests.http.credentials import (
+    callback_body,
+    callback_headers,
+    callback_request,
+    demos_key,
+    init_data,
+)
 
 CANARY = "canary-7f3a"
 
@@ -165,6 +175,62 @@ async def tenant_at_the_tree(world: World, _: VirtualTime) -> Answer:
     return await world.call("GET", "/api/v1/tree")
 
 
+async def stale_init_data(world: World, time: VirtualTime) -> Answer:
+    header = {"Authorization": f"tma {init_data(world.doors.clock.now())}"}
+    await time.after(3601)
+    return await world.call("GET", "/api/v1/login/flows", headers=header)
+
+
+async def another_account(world: World, _: VirtualTime) -> Answer:
+    header = {"Authorization": f"tma {init_data(world.doors.clock.now())}"}
+    return await world.call("POST", "/api/v1/session", {"telegram_user_id": 1}, headers=header)
+
+
+async def session_of_another(world: World, _: VirtualTime) -> Answer:
+    await world.ticket()
+    header = {"Authorization": f"tma {init_data(world.doors.clock.now(), account_id=77)}"}
+    return await world.call("POST", "/api/qr/start", {"tenant_id": "demo", "app_id": "main"}, headers=header)
+
+
+async def _callback(world: World, account_id: int = 4242, **changes: str) -> list[Answer]:
+    """The same callback twice."""
+    body = callback_body(await world.ticket(), account_id)
+    world.session.accept()
+    await world.settle()
+    key = demos_key(world.doors.callback_keys)
+    request = callback_request(key, body, world.doors.clock.now(), **changes)
+    headers = callback_headers(request)
+    return [await world.call("POST", "/api/qr/callback", raw=body, headers=headers) for _ in range(2)]
+
+
+async def unsigned_callback(world: World, _: VirtualTime) -> Answer:
+    return await world.call("POST", "/api/qr/callback", {"ticket": CANARY})
+
+
+async def old_callback(world: World, _: VirtualTime) -> Answer:
+    return (await _callback(world, timestamp=str(int(world.doors.clock.now()) - 302)))[0]
+
+
+async def callback_twice(world: World, _: VirtualTime) -> Answer:
+    return (await _callback(world))[1]
+
+
+async def callback_of_another(world: World, _: VirtualTime) -> Answer:
+    return (await _callback(world, account_id=77))[0]
+
+
+async def too_many_passwords(world: World, _: VirtualTime) -> Answer:
+    ticket = await world.until_password()
+    for _again in range(RULES[Limited.PASSWORD].per_session):
+        await world.password(ticket, CANARY)
+    return await world.password(ticket, CANARY)
+
+
+async def too_many_streams(world: World, _: VirtualTime) -> Answer:
+    world.change(streams=Streams(per_caller=0))
+    return await world.call("GET", "/api/v1/login/current/events", headers={"X-Ticket": await world.ticket()})
+
+
 async def session_of_nobody(world: World, _: VirtualTime) -> Answer:
     return await world.call("GET", f"/api/v1/sessions/demo/{CANARY}")
 
@@ -200,7 +266,16 @@ SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Ans
     e.SessionExpired: expired_credential,
     e.TenantMismatch: another_tenant,
     e.TicketUnknown: unknown_ticket,
-    e.ServiceOnly: tenant_at_the_tree,
+    e.InitDataExpired: stale_init_data,
+    e.Forbidden: tenant_at_the_tree,
+    e.AccountMismatch: another_account,
+    e.SessionTaken: session_of_another,
+    e.SignatureInvalid: unsigned_callback,
+    e.OutsideWindow: old_callback,
+    e.Replayed: callback_twice,
+    e.AccountDiffers: callback_of_another,
+    e.LimitReached: too_many_passwords,
+    e.TooManyStreams: too_many_streams,
     e.SessionUnknown: session_of_nobody,
     e.TransactionReused: transaction_twice,
     e.TransactionInWork: transaction_in_work,

@@ -24,7 +24,7 @@ class PaddedCodec(RandomizedIntermediatePacketCodec):  # type: ignore[misc] # Te
     tag = b"\xdd" * 4
 
     def encode_packet(self, data: bytes) -> bytes:
-        framed: bytes = IntermediatePacketCodec.encode_packet(self, data + os.urandom(random.randint(0, 15)))  # noqa: S311 - noise
+        framed: bytes = IntermediatePacketCodec.encode_packet(self, data + os.urandom(random.randint(0, 15)))
         return framed
 
 

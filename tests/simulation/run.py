@@ -64,7 +64,7 @@ def simulate(
     async def main() -> None:
         nonlocal simulation
         with trio.CancelScope() as scope:
-            simulation = Simulation(random.Random(seed), sessions, Rules(scope, show))  # noqa: S311 - it is to be repeated
+            simulation = Simulation(random.Random(seed), sessions, Rules(scope, show))
             trio.lowlevel.add_instrument(Hourglass(simulation.rules))
             await simulation.run(hours * 3600)
 

@@ -112,13 +112,50 @@ def test_the_documentation_s_own_placeholders_are_refused(
 @pytest.mark.parametrize("name", ["SUPABASE_SERVICE_ROLE_KEY", "MINIAPP_HMAC_SECRET"])
 @pytest.mark.parametrize(("length", "is_enough"), [(1, False), (31, False), (32, True)])
 def test_a_short_secret_is_refused(environment: Environment, name: str, length: int, is_enough: bool) -> None:
-    values = GOOD | {name: "x" * length}
+    values = GOOD | {name: ("abcdef" * 6)[:length]}
 
     if is_enough:
         environment.load(values)
     else:
         (fault,) = environment.faults(values)
         assert fault.startswith(f"{name} is shorter than 32 bytes; ")
+
+
+@pytest.mark.parametrize("name", ["SUPABASE_SERVICE_ROLE_KEY", "MINIAPP_HMAC_SECRET", "SUPABASE_JWT_SECRET"])
+def test_a_secret_of_few_different_characters_is_refused(environment: Environment, name: str) -> None:
+    (fault,) = environment.faults(GOOD | {name: "abcde" * 10})
+
+    assert fault == f"{name} is too simple; make one with: openssl rand -hex 32"
+
+
+def test_the_next_secret_must_differ_from_the_present_ones(environment: Environment) -> None:
+    for other in ("SUPABASE_SERVICE_ROLE_KEY", "MINIAPP_HMAC_SECRET"):
+        (fault,) = environment.faults(GOOD | {"MINIAPP_HMAC_SECRET_NEXT": GOOD[other]})
+        assert fault == f"{other} and MINIAPP_HMAC_SECRET_NEXT must differ"
+
+
+def test_bots_are_read_with_their_tenants(environment: Environment) -> None:
+    bots = environment.load(GOOD | {"MINIAPP_BOTS": "7342037359=acme, 7000000001=other"}).miniapp_bots
+
+    assert bots == {7342037359: "acme", 7000000001: "other"}
+
+
+@pytest.mark.parametrize("value", ["acme", "12345=", "=acme", "12345=../x", "1234\u0665=acme", "12345=a,"])
+def test_bots_that_cannot_be_read_are_refused(environment: Environment, value: str) -> None:
+    (fault,) = environment.faults(GOOD | {"MINIAPP_BOTS": value})
+
+    assert fault == "MINIAPP_BOTS should be <bot id>=<tenant>[,…], for 16 bots at most"
+
+
+def test_a_bots_token_wants_its_bot_to_be_named(environment: Environment) -> None:
+    token = f"7342037359:{'A' * 35}"
+    (fault,) = environment.faults(GOOD | {"TELEGRAM_BOT_TOKEN": token})
+    assert fault.startswith("TELEGRAM_BOT_TOKEN is of a bot that MINIAPP_BOTS does not name")
+    (fault,) = environment.faults(GOOD | {"TELEGRAM_BOT_TOKEN": MARKER})
+    assert fault == "TELEGRAM_BOT_TOKEN is no bot's token; @BotFather shows it"
+
+    both = GOOD | {"TELEGRAM_BOT_TOKEN": token, "MINIAPP_BOTS": "7342037359=acme"}
+    assert environment.load(both).telegram_bot_token is not None
 
 
 def test_two_secrets_must_differ(environment: Environment) -> None:

@@ -1,0 +1,92 @@
+"""Secrets from files: one file for a variable, or a folder of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor.environment import GOOD, MARKER, OTHER, Environment
+
+HMAC = "MINIAPP_HMAC_SECRET"
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in GOOD.items() if name not in names}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text(f"{OTHER}\n")
+    return path
+
+
+def test_a_secret_may_come_from_a_file(environment: Environment, file: Path) -> None:
+    settings = environment.load(without(HMAC) | {f"{HMAC}_FILE": str(file)})
+
+    assert settings.miniapp_hmac_secret.get_secret_value() == OTHER
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "SUPABASE_SERVICE_ROLE_KEY", HMAC])
+def test_every_secret_that_is_needed_may_come_from_a_folder(
+    environment: Environment, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name.lower()).write_text(GOOD[name])
+    (tmp_path / "..data").mkdir()
+
+    settings = environment.load(without(name) | {"SECRETS_DIR": str(tmp_path)})
+
+    assert getattr(settings, name.lower()).get_secret_value() == GOOD[name]
+
+
+def test_what_is_in_a_file_is_judged_like_everything_else(environment: Environment, file: Path) -> None:
+    file.write_text(f"short-{MARKER}")
+
+    (fault,) = environment.faults(without(HMAC) | {f"{HMAC}_FILE": str(file)})
+
+    assert fault.startswith(f"{HMAC} is shorter than 32 bytes")
+    assert MARKER not in fault
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read (FileNotFoundError)"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff", "no text"),
+    ],
+)
+def test_a_file_that_is_of_no_use_is_named_with_all_other_faults(
+    environment: Environment, tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    path = tmp_path / "broken"
+    if content is not None:
+        path.write_bytes(content)
+
+    faults = environment.faults(without(HMAC, "REDIS_URL") | {f"{HMAC}_FILE": str(path), "PORT": "eighty"})
+
+    assert len(faults) == 3
+    assert any(fault.startswith(f"{HMAC}_FILE: {path}") and sentence in fault for fault in faults)
+
+
+def test_a_secret_that_is_given_twice_is_refused(environment: Environment, file: Path) -> None:
+    faults = environment.faults(GOOD | {f"{HMAC}_FILE": str(file)})
+
+    assert faults == [f"{HMAC}_FILE and {HMAC} are both set; keep one of them"]
+
+
+def test_a_folder_that_is_not_there_is_named(environment: Environment, tmp_path: Path) -> None:
+    faults = environment.faults(GOOD | {"SECRETS_DIR": str(tmp_path / "none")})
+
+    assert len(faults) == 1
+    assert faults[0].startswith("SECRETS_DIR: ")
+
+
+def test_an_unreadable_file_of_a_folder_is_named(environment: Environment, tmp_path: Path) -> None:
+    (tmp_path / HMAC.lower()).write_bytes(b"\xff\xfe")
+
+    faults = environment.faults(GOOD | {"SECRETS_DIR": str(tmp_path)})
+
+    assert faults == [f"SECRETS_DIR, {HMAC.lower()}: {tmp_path / HMAC.lower()} is no text"]
