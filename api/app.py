@@ -18,6 +18,7 @@ from api.login import login
 from api.operators import operators
 from api.pages import pages
 from api.qr import qr
+from api.session_commands import session_commands
 from api.session_tokens import session_tokens
 
 BODY_TIMEOUT = 10.0
@@ -49,6 +50,7 @@ def create_app(given: Doors) -> Quart:
     app.register_blueprint(login)
     app.register_blueprint(session_tokens)
     app.register_blueprint(operators)
+    app.register_blueprint(session_commands)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)
     app.before_request(_begin)

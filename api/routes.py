@@ -217,6 +217,36 @@ TOKENS = (
     ),
 )
 
+
+def _commands(**summaries: str) -> tuple[Route, ...]:
+    """A route for each command to a session, by its name."""
+    return tuple(
+        Route(
+            method="POST",
+            path=f"/api/v1/sessions/{{tenant_id}}/{{app_id}}/{name.removesuffix('Session')}",
+            needs=Permission.SESSIONS_OPERATE,
+            name=name,
+            summary=summary,
+            reply=session_replies.SessionReply,
+            problems=(
+                *ADMITTED,
+                "invalid_name",
+                "tenant_mismatch",
+                "session_unknown",
+                "out_of_turn",
+                "too_busy",
+                "session_crashed",
+                "session_parked",
+                "no_answer",
+                "flood_wait",
+                "stopping",
+                "unavailable",
+            ),
+        )
+        for name, summary in summaries.items()
+    )
+
+
 OPERATORS = (
     Route(
         method="GET",
@@ -244,6 +274,13 @@ OPERATORS = (
             "stopping",
             "unavailable",
         ),
+    ),
+    *_commands(
+        startSession="Let a session run: a stopped one again, a sleeping one wakes, one in trouble tries at once.",
+        stopSession="Disconnect a session and let it stay so, over restarts too, until it is started.",
+        restartSession="Stop and start a session.",
+        validateSession="Ask Telegram, over the session's own connection, whether it still knows the session.",
+        revokeSession="Log a session out at Telegram, for good.",
     ),
     Route(
         method="GET",

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from actors.core.names import SessionKey
-from actors.core.states import Authorized, Reason, SessionState, Substate, UserAction, account_of, user_action
+from actors.core.states import (
+    Authorized,
+    Reason,
+    SessionState,
+    Substate,
+    UserAction,
+    account_of,
+    is_stopped,
+    user_action,
+)
 from actors.published import Snapshot
 from api.replies import Reply
 
 
 class SessionReply(Reply):
-    """How a session is. `version` counts what was saved; the ETag changes with every change."""
+    """How a session is, and whether it is meant to run.
+
+    `retry_at` is when it is tried, asked or woken next. `version` counts what was saved; the ETag changes with every
+    change.
+    """
 
     tenant_id: str
     app_id: str
@@ -17,7 +32,9 @@ class SessionReply(Reply):
     substate: Substate | None
     reason: Reason | None
     user_action: UserAction
+    desired_state: Literal["running", "stopped"]
     state_since: float
+    retry_at: float | None
     telegram_user_id: int | None
     version: int
 
@@ -39,7 +56,9 @@ def session(key: SessionKey, snapshot: Snapshot) -> SessionReply:
         substate=state.substate if isinstance(state, Authorized) else None,
         reason=state.reason,
         user_action=user_action(state),
+        desired_state="stopped" if is_stopped(state) else "running",
         state_since=snapshot.since,
+        retry_at=state.deadline,
         telegram_user_id=account_of(state),
         version=snapshot.version,
     )
