@@ -82,12 +82,17 @@ def test_a_seal_holds_in_its_place_only(elsewhere: Place) -> None:
     assert "moved" in refuses(SEALS.open, SEALS.seal(OURS, HERE, DATA_KEY), elsewhere, DATA_KEY)
 
 
-def test_names_cannot_be_shifted_from_tenant_to_app() -> None:
-    key = DataKey("a", 1, DATA_KEY.secret)
-    sealed = SEALS.seal(OURS, Place(SessionKey("a", "b-c"), 1), key)
-
-    for tenant, app in (("a-b", "c"), ("ab", "c"), ("a", "bc")):
-        refuses(SEALS.open, sealed, Place(SessionKey(tenant, app), 1), key)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Place(SessionKey("a", "bc"), 1), Place(SessionKey("ab", "c"), 1)),
+        (Place(KEY, version=12, epoch=1), Place(KEY, version=2, epoch=11)),
+        (Place(SessionKey("a", "b"), 1, epoch=12), Place(SessionKey("a", "b1"), 1, epoch=2)),
+    ],
+    ids=str,
+)
+def test_nothing_can_be_shifted_from_one_name_or_number_to_the_next(one: Place, other: Place) -> None:
+    refuses(SEALS.open, SEALS.seal(OURS, one, DATA_KEY), other, DATA_KEY)
 
 
 def test_a_seal_of_another_environment_is_refused() -> None:
