@@ -22,6 +22,7 @@ PRIME = int.from_bytes(PRIME_BYTES)
 GENERATOR = 3
 SIZE = len(PRIME_BYTES)
 _MARGIN = 1 << (2048 - 64)
+_EXPONENT_BITS = 512
 
 
 def power(base: int, exponent: int, modulus: int = PRIME) -> int:
@@ -30,8 +31,12 @@ def power(base: int, exponent: int, modulus: int = PRIME) -> int:
 
 
 def random_exponent() -> int:
-    """A fresh secret exponent of 2048 bits."""
-    return secrets.randbits(2048)
+    """A fresh secret exponent.
+
+    Shorter than Telegram's 2048 bits, which saves four fifths of a key exchange's work, and still far above the
+    225 that are enough in a group of this size (RFC 7919, appendix A.1).
+    """
+    return secrets.randbits(_EXPONENT_BITS)
 
 
 def is_safe(public: int) -> bool:

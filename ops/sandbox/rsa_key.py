@@ -69,9 +69,15 @@ class RsaKey:
         public = self._numbers.public_numbers
         if len(encrypted) != _SIZE or number >= public.n:
             raise ProtocolViolation("not encrypted for this RSA key")
-        block = power(number, self._numbers.d, public.n).to_bytes(_SIZE)
+        block = self._opened(number).to_bytes(_SIZE)
         inner = _opened_rsa_pad(block)
         return inner if inner is not None else _opened_old_padding(block)
+
+    def _opened(self, number: int) -> int:
+        """`number` to the power of d, by way of the two primes: a quarter of the work (RFC 8017, 5.1.2)."""
+        own = self._numbers
+        m_1, m_2 = power(number, own.dmp1, own.p), power(number, own.dmq1, own.q)
+        return m_2 + (m_1 - m_2) * own.iqmp % own.p * own.q
 
 
 def _opened_rsa_pad(block: bytes) -> tl.Tl | None:
