@@ -27,6 +27,11 @@ class RpcFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Nonsense:
+    """The method answers with an empty list, whatever its result is by the schema: what no client reckons with."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """The connection ends instead of an answer: closed in order, or torn down `by_reset` (a TCP RST)."""
 
@@ -50,10 +55,10 @@ class Refusal:
     """A new connection is closed at once."""
 
 
-Fault: TypeAlias = RpcFailure | HangUp | Stall | Slow | Refusal
+Fault: TypeAlias = RpcFailure | Nonsense | HangUp | Stall | Slow | Refusal
 
 #: Where each kind strikes: a request that came, a packet that goes out, a connection that is new.
-AT_REQUEST = (RpcFailure, HangUp)
+AT_REQUEST = (RpcFailure, Nonsense, HangUp)
 AT_SENDING = (Stall, Slow)
 AT_OPENING = (Refusal,)
 
@@ -129,6 +134,10 @@ class Faults:
         """
         fault = RpcFailure(code if code is not None else usual_code(error), error)
         return self.add(fault, method=method, phone=phone, dc_id=dc_id, count=count, spares=spares)
+
+    def nonsense(self, method: str, *, phone: str | None = None, count: int | None = None) -> Rule:
+        """Let methods answer with what no client can make sense of."""
+        return self.add(Nonsense(), method=method, phone=phone, count=count)
 
     def drop(
         self, method: str, *, phone: str | None = None, dc_id: int | None = None, count: int | None = None

@@ -35,9 +35,9 @@ def accept(world: World, url: str, phone: str) -> None:
     qr.accept(world, token_of(url), world.accounts[phone])
 
 
-def revoke(world: World, phone: str, authorization_hash: int | None = None) -> int:
-    """End one login of an account, or all; how many that were. Connected clients are told."""
-    return devices.revoke(world, world.accounts[phone], authorization_hash)
+def revoke(world: World, phone: str, hash: int | None = None, *, silent: bool = False) -> int:  # noqa: A002 - Telegram's word
+    """End one login of an account, or all; how many that were. Connected clients are told, unless it is `silent`."""
+    return devices.revoke(world, world.accounts[phone], hash, silent=silent)
 
 
 def forget(world: World, session: str) -> None:
@@ -45,10 +45,27 @@ def forget(world: World, session: str) -> None:
 
     LookupError if the sandbox does not know the key.
     """
-    known = _key_of(world, session)
-    world.keys.forget(known)
-    for line in world.live.of(known):
+    _forget(world, _key_of(world, session))
+
+
+def forget_keys_of(world: World, phone: str) -> int:
+    """Forget every auth key that an account is logged in with; how many that were."""
+    keys = world.keys.of_account(world.accounts[phone].user_id)
+    for key in keys:
+        _forget(world, key)
+    return len(keys)
+
+
+def deny(world: World, phone: str) -> int:
+    """Say on an account's connections that their keys are not known, and go on knowing them; how many that were.
+
+    So a data centre in trouble may speak. Whoever takes it for the end of a login throws a good one away.
+    """
+    keys = world.keys.of_account(world.accounts[phone].user_id)
+    lines = [line for key in keys for line in world.live.of(key)]
+    for line in lines:
         line.refuse_key()
+    return len(lines)
 
 
 def hang_up(
@@ -113,6 +130,12 @@ def _make_ask(world: World, account: Account) -> None:
     """Push what makes connected clients ask for news, whereupon they learn their fate."""
     for key in world.keys.of_account(account.user_id):
         world.live.push(key, types.UpdatesTooLong())
+
+
+def _forget(world: World, key: AuthKey) -> None:
+    world.keys.forget(key)
+    for line in world.live.of(key):
+        line.refuse_key()
 
 
 def _key_of(world: World, session: str) -> AuthKey:

@@ -9,7 +9,7 @@ from telethon.tl.core import GzipPacked
 from ops.sandbox import tl
 from ops.sandbox.call import Call
 from ops.sandbox.errors import RpcError
-from ops.sandbox.faults import AT_REQUEST, HangUp, Occasion, RpcFailure
+from ops.sandbox.faults import AT_REQUEST, HangUp, Nonsense, Occasion, RpcFailure
 from ops.sandbox.keys import Device
 from ops.sandbox.methods import METHODS, Access
 
@@ -69,7 +69,8 @@ def _outcome(call: Call) -> tl.Tl:
     call.outbox.concerns(name, phone)
     if call.key.duplicated:
         raise RpcError(406, "AUTH_KEY_DUPLICATED")
-    _suffer(call, Occasion(call.dc_id, phone, (name,)))
+    if _suffers_nonsense(call, Occasion(call.dc_id, phone, (name,))):
+        return []
     method = METHODS.get(type(call.request))
     if method is None:
         raise RpcError(400, "METHOD_INVALID")
@@ -79,7 +80,8 @@ def _outcome(call: Call) -> tl.Tl:
     return method.perform(call)
 
 
-def _suffer(call: Call, occasion: Occasion) -> None:
+def _suffers_nonsense(call: Call, occasion: Occasion) -> bool:
+    """Whether a rule spoils the answer. RpcError, or ConnectionAbortedError, for those that forestall it."""
     rule = call.world.faults.strike(occasion, AT_REQUEST)
     match rule and rule.fault:
         case RpcFailure() as failure:
@@ -87,6 +89,9 @@ def _suffer(call: Call, occasion: Occasion) -> None:
         case HangUp(by_reset):
             call.line.hang_up(by_reset=by_reset)
             raise ConnectionAbortedError
+        case Nonsense():
+            return True
+    return False
 
 
 def _check_access(call: Call, access: Access) -> None:

@@ -127,13 +127,21 @@ class Sandbox:
         """Scan a `tg://login?token=…` url with an account's phone; RpcError when it lets nobody in."""
         operations.accept(self.world, url, phone)
 
-    def revoke(self, phone: str, authorization_hash: int | None = None) -> int:
-        """End one login of an account, or all; how many that were. Connected clients are told."""
-        return operations.revoke(self.world, phone, authorization_hash)
+    def revoke(self, phone: str, authorization_hash: int | None = None, *, silent: bool = False) -> int:
+        """End one login of an account, or all; how many that were. Connected clients are told unless `silent`."""
+        return operations.revoke(self.world, phone, authorization_hash, silent=silent)
 
     def forget(self, session: str) -> None:
         """Forget the auth key of a session string: it meets transport error 404 from now on."""
         operations.forget(self.world, session)
+
+    def forget_keys_of(self, phone: str) -> int:
+        """Forget every auth key that an account is logged in with; how many that were."""
+        return operations.forget_keys_of(self.world, phone)
+
+    def deny(self, phone: str) -> int:
+        """Say once, and wrongly, that an account's keys are not known; on how many connections that was."""
+        return operations.deny(self.world, phone)
 
     def drop(self, *, phone: str | None = None, dc_id: int | None = None) -> int:
         """Close the connections of an account, of a data centre, or all; how many that were."""

@@ -79,7 +79,9 @@ def _hang_up(kind: str) -> Callable[[argparse.Namespace], Ask]:
     return asked
 
 
-def _forget(_: argparse.Namespace) -> Ask:
+def _forget(said: argparse.Namespace) -> Ask:
+    if said.phone is not None:
+        return _tell("/forget", "phone")(said)
     return Ask("POST", "/forget", {"session": sys.stdin.readline().strip()})
 
 
@@ -108,6 +110,11 @@ VERBS: Mapping[str, Verb] = {
         ),
         _rule("fail"),
     ),
+    "nonsense": Verb(
+        "answer methods with what no client can make sense of",
+        (_flag("method", metavar="METHOD", help="a method or pattern"), _PHONE, _DC, _TIMES),
+        _rule("nonsense"),
+    ),
     "stall": Verb(f"keep connections open and send nothing {_UNTIL}", (_METHOD, _PHONE, _DC), _rule("stall")),
     "slow": Verb("send everything late", (_SECONDS, _METHOD, _PHONE, _DC, _TIMES), _rule("slow")),
     "refuse": Verb("close new connections at once", (_PHONE, _DC, _TIMES), _rule("refuse")),
@@ -120,13 +127,24 @@ VERBS: Mapping[str, Verb] = {
     ),
     "revoke": Verb(
         "end an account's logins, as from another device",
-        (_WHO, _flag("--hash", type=int, help="only this login (default: all)")),
-        _tell("/revoke", "phone", "hash"),
+        (
+            _WHO,
+            _flag("--hash", type=int, help="only this login (default: all)"),
+            _flag("--silent", action="store_true", help="send no push: clients find out when they ask"),
+        ),
+        _tell("/revoke", "phone", "hash", "silent"),
     ),
     "ban": Verb(f"ban an account {_UNTIL}", (_WHO,), _tell("/ban", "phone")),
     "freeze": Verb(f"let an account only read {_UNTIL}", (_WHO,), _tell("/freeze", "phone")),
     "burn": Verb("destroy an account's logins with AUTH_KEY_DUPLICATED", (_WHO,), _tell("/burn", "phone")),
-    "forget": Verb("forget the auth key of the session string on standard input", (), _forget),
+    "forget": Verb(
+        "forget auth keys: an account's, or else that of the session string on standard input",
+        (_flag("--phone", help="whose (default: read a session string)"),),
+        _forget,
+    ),
+    "deny": Verb(
+        "say once, and wrongly, that an account's keys are not known", (_WHO,), _tell("/deny", "phone")
+    ),
     "expire-tokens": Verb("let every living QR token expire", (), _tell("/expire-tokens")),
     "migrate": Verb(
         "let an account live on another data centre",

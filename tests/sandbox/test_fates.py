@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from telethon import errors, events, functions, types
+from telethon.errors import AuthKeyNotFound
 
 from tests.sandbox.clients import ANNA, BORIS, CLARA, connected, log_in_by_qr, soon, started
 
@@ -219,3 +220,52 @@ def _listen(client: Any) -> list[tuple[str, str]]:
 
     client.add_event_handler(hear, events.NewMessage(incoming=True))
     return heard
+
+
+def test_a_login_that_was_ended_silently_is_found_out_by_asking_only() -> None:
+    async def story() -> None:
+        async with started() as sandbox, connected(sandbox.description, sandbox.provision(ANNA)) as client:
+            assert sandbox.revoke(ANNA, silent=True) == 1
+            await client._sender.send(functions.PingRequest(1))
+            assert client.is_connected()
+            with pytest.raises(errors.SessionRevokedError):
+                await client(STATE())
+
+    asyncio.run(story())
+
+
+def test_a_key_that_is_denied_once_is_good_on_the_next_connection() -> None:
+    async def story() -> None:
+        async with started() as sandbox:
+            session = sandbox.provision(ANNA)
+            async with connected(sandbox.description, session) as client:
+                assert sandbox.deny(ANNA) == 1
+                with pytest.raises(AuthKeyNotFound):
+                    await asyncio.wait_for(client.run_until_disconnected(), 5)
+            async with connected(sandbox.description, session) as client:
+                assert (await client.get_me()).phone == ANNA
+
+    asyncio.run(story())
+
+
+def test_all_keys_of_an_account_can_be_forgotten() -> None:
+    async def story() -> None:
+        async with started() as sandbox:
+            sessions = [sandbox.provision(ANNA), sandbox.provision(ANNA)]
+            assert sandbox.forget_keys_of(ANNA) == 2
+            for session in sessions:
+                with pytest.raises(AuthKeyNotFound):
+                    async with connected(sandbox.description, session):
+                        pass
+
+    asyncio.run(story())
+
+
+def test_an_answer_can_be_nonsense() -> None:
+    async def story() -> None:
+        async with started() as sandbox, connected(sandbox.description, sandbox.provision(ANNA)) as client:
+            sandbox.faults.nonsense("users.getUsers", count=1)
+            assert await client(functions.users.GetUsersRequest([types.InputUserSelf()])) == []
+            assert (await client.get_me()).phone == ANNA
+
+    asyncio.run(story())

@@ -44,11 +44,12 @@ def test_rules_are_made_listed_and_cleared(tmp_path: Path, say: Callable[..., An
             await say("refuse", "--times", "3")
             await say("drop", "--method", "auth.signIn")
             await say("reset", "--method", "auth.*")
+            await say("nonsense", "users.*", "--phone", ANNA)
             kinds = [rule["kind"] for rule in await say("list")]
-            assert kinds == ["RpcFailure", "Stall", "Slow", "Refusal", "HangUp", "HangUp"]
+            assert kinds == ["RpcFailure", "Stall", "Slow", "Refusal", "HangUp", "HangUp", "Nonsense"]
 
             await say("clear", str(flood["id"]))
-            assert len(await say("list")) == 5
+            assert len(await say("list")) == 6
             await say("clear")
             assert await say("list") == []
 
@@ -94,7 +95,10 @@ def test_logins_end_and_move_as_the_script_says(
                 async with connected(sandbox.description, session):
                     pass
             sandbox.provision(ANNA)
-            assert await say("revoke", ANNA) == {"revoked": 1}
+            assert await say("deny", ANNA) == {"denied": 0}
+            assert await say("forget", "--phone", ANNA) == {"forgotten": 1}
+            sandbox.provision(ANNA)
+            assert await say("revoke", ANNA, "--silent") == {"revoked": 1}
             await say("migrate", CLARA, "2")
             assert sandbox.accounts[CLARA].dc_id == 2
             async with connected(sandbox.description) as client:

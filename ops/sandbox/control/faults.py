@@ -10,7 +10,7 @@ from ops.sandbox import operations
 from ops.sandbox.control.logins import Whom
 from ops.sandbox.control.request import Reply, body, world
 from ops.sandbox.errors import usual_code
-from ops.sandbox.faults import Fault, HangUp, Refusal, RpcFailure, Rule, Slow, Stall
+from ops.sandbox.faults import Fault, HangUp, Nonsense, Refusal, RpcFailure, Rule, Slow, Stall
 
 routes = Blueprint("faults", __name__)
 
@@ -19,7 +19,7 @@ routes = Blueprint("faults", __name__)
 class NewFault:
     """A rule to add; see `Faults`. `error` (and `code`) belong to a failure, `seconds` to a delay."""
 
-    kind: Literal["fail", "drop", "reset", "stall", "slow", "refuse"] = "fail"
+    kind: Literal["fail", "nonsense", "drop", "reset", "stall", "slow", "refuse"] = "fail"
     method: str | None = None
     error: str | None = None
     code: int | None = None
@@ -53,6 +53,7 @@ def _failure(wanted: NewFault) -> Fault:
 
 _KINDS: Mapping[str, Callable[[NewFault], Fault]] = {
     "fail": _failure,
+    "nonsense": lambda _: Nonsense(),
     "drop": lambda _: HangUp(),
     "reset": lambda _: HangUp(by_reset=True),
     "stall": lambda _: Stall(),
@@ -103,6 +104,12 @@ async def freeze() -> Reply:
     """Freeze an account until the rule is cleared."""
     account = world().accounts[(await body(Whom)).phone]
     return _made(world().faults.freeze(account.phone))
+
+
+@routes.post("/deny")
+async def deny() -> Reply:
+    """Say once, and wrongly, that an account's keys are not known."""
+    return jsonify({"denied": operations.deny(world(), (await body(Whom)).phone)})
 
 
 @routes.post("/drop")

@@ -39,17 +39,19 @@ class Whom:
 
 @dataclass(frozen=True)
 class Revocation:
-    """Which logins to end."""
+    """Which logins to end, and whether their clients are left to find out by themselves."""
 
     phone: str
     hash: int | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Whose auth key to forget."""
+    """Which auth keys to forget: that of a session string, or all of an account."""
 
-    session: str = field(repr=False)
+    session: str | None = field(default=None, repr=False)
+    phone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,19 @@ async def provision() -> Reply:
 async def revoke() -> Reply:
     """End one login of an account, or all."""
     wanted = await body(Revocation)
-    return jsonify({"revoked": operations.revoke(world(), wanted.phone, wanted.hash)})
+    return jsonify({"revoked": operations.revoke(world(), **asdict(wanted))})
 
 
 @routes.post("/forget")
 async def forget() -> Reply:
-    """Forget the auth key of a session string."""
-    operations.forget(world(), (await body(Forgetting)).session)
-    return jsonify({})
+    """Forget auth keys; how many that were."""
+    wanted = await body(Forgetting)
+    if (wanted.session is None) == (wanted.phone is None):
+        raise ValueError("say whose key: give a 'session' or a 'phone'")
+    if wanted.phone is not None:
+        return jsonify({"forgotten": operations.forget_keys_of(world(), wanted.phone)})
+    operations.forget(world(), str(wanted.session))
+    return jsonify({"forgotten": 1})
 
 
 @routes.post("/burn")

@@ -43,20 +43,24 @@ def reset_authorizations(call: Call) -> tl.Tl:
     return True
 
 
-def revoke(world: World, account: Account, authorization_hash: int | None) -> int:
+def revoke(world: World, account: Account, authorization_hash: int | None, *, silent: bool = False) -> int:
     """End one login of an account, or all with None; how many that were."""
     keys = world.keys.of_account(account.user_id)
     revoked = [
         key for key in keys if key.authorization and authorization_hash in (None, key.authorization.hash)
     ]
     for key in revoked:
-        _revoke_key(world, key)
+        _revoke_key(world, key, silent=silent)
     return len(revoked)
 
 
-def _revoke_key(world: World, key: AuthKey) -> None:
-    """Log out, and make connected clients ask, whereupon they are told (as Telegram does)."""
+def _revoke_key(world: World, key: AuthKey, *, silent: bool = False) -> None:
+    """Log out, and make connected clients ask, whereupon they are told (as Telegram does).
+
+    `silent` leaves that out, as if the push had been lost: then they learn it from the first method they call.
+    """
     world.keys.deauthorize(key)
     for line in world.live.of(key):
         line.was_revoked = True
-        line.push(key, types.UpdatesTooLong())
+        if not silent:
+            line.push(key, types.UpdatesTooLong())
