@@ -85,6 +85,14 @@ def database(postgres_server: str, migrated_template: str) -> Iterator[Database]
 
 
 @pytest.fixture
+def bare_database(postgres_server: str, migrated_template: str) -> Iterator[str]:
+    """The superuser's URL of a database without any migration, in a cluster that has the roles."""
+    assert migrated_template  # the roles came with it
+    with new_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
 def redis_url(valkey_server: str) -> Iterator[str]:
     """The URL of an empty database; every test process has a number of its own."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
@@ -93,6 +101,15 @@ def redis_url(valkey_server: str) -> Iterator[str]:
         client.flushdb()
         yield url
         client.flushdb()
+
+
+@contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """The superuser's URL of a database without any migration."""
+    name = f"usm_bare_{secrets.token_hex(6)}"
+    run_sql(server, f"create database {name}")
+    yield url_for(server, database=name)
+    run_sql(server, f"drop database {name} with (force)")
 
 
 @contextmanager

@@ -1,4 +1,6 @@
 # ruff: noqa: S608 - every statement is made of constants in this file
+import re
+
 from tests.migrations.sql import query
 from tests.stores import Database
 
@@ -39,6 +41,52 @@ def test_every_policy_asks_for_the_tenant_once_per_statement(database: Database)
     )
     assert conditions
     assert all("( SELECT usm.current_tenant() AS current_tenant)" in condition for condition in conditions)
+
+
+def test_no_policy_calls_a_function_for_every_row(database: Database) -> None:
+    conditions = names(
+        database,
+        "select coalesce(qual, '') || coalesce(with_check, '') from pg_policies where schemaname <> 'cron'",
+    )
+    once = re.compile(r"\( SELECT [^()]*\([^()]*\)[^()]*\)")  # (select f()), as PostgreSQL writes it
+    assert any(once.search(condition) for condition in conditions)
+    assert not [condition for condition in conditions if re.search(r"\w\(", once.sub("", condition))]
+
+
+def test_every_right_on_a_walled_table_has_a_policy_that_bounds_it(database: Database) -> None:
+    """Without one the right would be of no use, and the next policy, made for somebody else, might open it."""
+    assert not names(
+        database,
+        f"""select c.oid::regclass || ': ' || acl.privilege_type || ' to ' || acl.grantee::regrole
+            from pg_class c, aclexplode(c.relacl) acl
+            where c.relkind in ('r', 'p') and c.relnamespace::regnamespace::text in {OURS}
+            and acl.grantee <> c.relowner
+            and not exists (
+                select from pg_policy p where p.polrelid = c.oid and acl.grantee = any(p.polroles)
+                and (p.polcmd = '*' or p.polcmd = case acl.privilege_type
+                     when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' when 'DELETE' then 'd' end)
+            )""",
+    )
+
+
+def test_no_tenant_may_refer_to_truncate_or_put_triggers_on_a_table(database: Database) -> None:
+    """Foreign keys and triggers see past policies, and TRUNCATE knows none (its documentation, "Row Security")."""
+    assert not names(
+        database,
+        f"""select c.oid::regclass || ': ' || acl.privilege_type || ' to ' || acl.grantee::regrole
+            from pg_class c, aclexplode(c.relacl) acl
+            where c.relnamespace::regnamespace::text in {OURS} and acl.grantee <> c.relowner
+            and acl.privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE')""",
+    )
+
+
+def test_no_view_shows_with_its_owners_eyes(database: Database) -> None:
+    assert not names(
+        database,
+        f"""select c.oid::regclass::text from pg_class c
+            where relnamespace::regnamespace::text in {OURS} and (relkind in ('m', 'f')
+            or relkind = 'v' and not coalesce('security_invoker=true' = any(reloptions), false))""",
+    )
 
 
 def test_no_policy_is_for_everybody(database: Database) -> None:
