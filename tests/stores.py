@@ -1,6 +1,10 @@
-"""Real stores as fixtures: PostgreSQL and Valkey, one per test process, an empty database for every test.
+r"""Real stores as fixtures: PostgreSQL and Valkey, one per test process, an empty database for every test.
 
-With TEST_DATABASE_URL (of a superuser) or TEST_REDIS_URL set, the same tests run on those servers instead.
+With TEST_DATABASE_URL (of a superuser) or TEST_REDIS_URL set, the same tests run on those servers instead, which they
+leave as they were but for the roles of `ops/supabase/bootstrap`. So for PostgreSQL 15, the oldest one supported::
+
+    TEST_DATABASE_URL=postgresql://postgres:…@127.0.0.1:5432/postgres ops/test tests/migrations tests/journal \
+        tests/attacks tests/contracts
 """
 
 import asyncio

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 import asyncpg
 import trio
@@ -30,6 +31,9 @@ DEADLINE = 3.0
 """Seconds for an operation, and once more to get rid of one that the server does not even let us cancel."""
 
 RETRY_AFTER = 2.0
+
+SAVES_AT_ONCE = 2
+"""Of one tenant: its journal is a chain, so more would have connections and wait, and none be left for others."""
 
 _OUTAGES = (
     OSError,  # also TimeoutError
@@ -83,11 +87,20 @@ class Database:
     def __init__(self, pool: Pool, on_denied: Callable[[], None], deadline: float) -> None:
         self._pool = pool
         self._deadline = deadline
+        self.saves_at_once = SAVES_AT_ONCE
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.on_denied = on_denied
 
-    async def as_tenant(self, tenant_id: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-        """Do asyncio-flavoured work in a transaction that sees and writes rows of this tenant only."""
+    async def as_tenant(
+        self, tenant_id: str, work: Callable[[Connection], Awaitable[Result]], *, in_turn: bool = False
+    ) -> Result:
+        """Do asyncio-flavoured work in a transaction that sees and writes rows of this tenant only.
+
+        `in_turn`: with at most `saves_at_once` of the tenant at a time, for what adds to its journal.
+        """
         claims = {"role": "usm_tenant", "app_metadata": {"tenant_id": tenant_id}}
+        if in_turn:
+            return await self._cross(self._take_turn, tenant_id, claims, work)
         return await self._cross(self._transact, claims, work)
 
     async def as_service(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
@@ -97,6 +110,13 @@ class Database:
     async def ping(self) -> None:
         """Return if the database answers."""
         await self._cross(self._answer)
+
+    async def _take_turn(
+        self, tenant_id: str, claims: dict[str, Any], work: Callable[[Connection], Awaitable[Result]]
+    ) -> Result:
+        turn = self._turns.setdefault(tenant_id, asyncio.Semaphore(self.saves_at_once))
+        async with asyncio.timeout(self._deadline), turn:
+            return await self._transact(claims, work)
 
     async def _transact(
         self, claims: dict[str, Any], work: Callable[[Connection], Awaitable[Result]]
@@ -175,7 +195,7 @@ class PostgresStore:
                 return await keeper.has_kept(connection, key, keeping)
             return is_ours
 
-        is_written = await self.database.as_tenant(key.tenant_id, write)
+        is_written = await self.database.as_tenant(key.tenant_id, write, in_turn=transition is not None)
         if is_written is None:
             # Nobody deletes sessions; policies hide rows without a word.
             self.database.on_denied()

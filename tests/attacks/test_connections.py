@@ -39,7 +39,7 @@ async def test_one_prepared_statement_serves_many_tenants_and_mixes_none_up(data
     async def seen(connection: Connection) -> list[str]:
         return [row[0] for row in await connection.fetch("select tenant_id from telegram_sessions")]
 
-    chance = random.Random(4)  # noqa: S311 - a repeatable walk
+    chance = random.Random(4)
     async with (
         open_loop(),
         open_postgres(

@@ -176,6 +176,23 @@ class PostgresBench:
         yield
         await self.sql("rollback")
 
+    @asynccontextmanager
+    async def chain_held(self, tenant_id: str) -> AsyncIterator[None]:
+        """Let every line of this tenant wait, until the end or `release_chain`."""
+        await self.sql("begin")
+        await self.sql(
+            "insert into session_journal (tenant_id, app_id, version, message, to_state)"
+            " values ($1, 'held', 1, 'StartQr', 'PENDING_QR')",
+            tenant_id,
+        )
+        yield
+        await self.release_chain()
+
+    async def release_chain(self) -> None:
+        """See chain_held; harmless when repeated."""
+        if self.admin.is_in_transaction():
+            await self.sql("rollback")
+
     async def wait_blocked(self, number: int) -> list[int]:
         """The process ids of the server's backends that wait for us, once there are so many."""
         while True:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import trio
 
-from actors.adapters.postgres import Connection, PostgresStore, open_postgres
+from actors.adapters.postgres import SAVES_AT_ONCE, Connection, PostgresStore, open_postgres
 from actors.bridge import in_asyncio, open_loop
 from actors.core.names import SessionKey
 from actors.core.record import to_record
@@ -104,6 +104,24 @@ async def test_a_pool_without_a_free_connection_is_an_outage(postgres: PostgresB
                     nursery.start_soon(_save_into_an_outage, store)
 
         await store.save(KEY, FIRST, None)
+
+
+async def test_a_tenant_whose_saves_queue_up_leaves_connections_for_others(postgres: PostgresBench) -> None:
+    keys = [SessionKey("tenant-a", f"app-{number}") for number in range(8)]
+    other = SessionKey("tenant-b", "app-1")
+    async with open_postgres(postgres.url, pool_size=3, on_denied=pytest.fail) as store:
+        for key in (*keys, other):
+            await store.save(key, FIRST, None)
+
+        async with postgres.chain_held("tenant-a"), trio.open_nursery() as nursery:
+            for key in keys:
+                nursery.start_soon(store.save, key, SECOND, LINE)
+            await postgres.wait_blocked(SAVES_AT_ONCE)
+            await store.save(other, SECOND, LINE)
+            assert [await store.load(key) for key in keys] == [FIRST] * len(keys)
+            await postgres.release_chain()
+
+        assert [await store.load(key) for key in keys] == [SECOND] * len(keys)
 
 
 async def test_a_server_without_a_free_connection_is_an_outage(postgres: PostgresBench) -> None:
