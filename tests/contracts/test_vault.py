@@ -238,6 +238,15 @@ async def test_only_the_last_key_that_was_asked_for_is_settled(save: Saver, benc
     ]
 
 
+async def test_of_two_keys_that_were_asked_for_the_last_is_settled(
+    save: Saver, bench: StoreBench, farewells: Farewells
+) -> None:
+    await save(Deposit(OLD), Owe(), Deposit(NEW), Owe(), Settle())
+    await bench.pass_time(60)
+
+    assert await claimed(farewells) == [OLD]
+
+
 async def test_a_replaced_key_is_not_settled_for_another(save: Saver, bench: StoreBench) -> None:
     await save(Deposit(OLD), Deposit(NEW), Settle())
 
