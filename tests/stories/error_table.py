@@ -47,7 +47,8 @@ def _waits(seconds: int) -> Fate:
 
 
 PASSING = Fate("AUTHORIZED", "reconnecting", None, "wait", SOON)
-FROZEN = Fate("AUTHORIZED", "frozen", None, "contact_admin", None)
+FROZEN = Fate("AUTHORIZED", "frozen", None, "contact_admin", (800, 1100))
+"""It is asked again as seldom as one that is well, for it may be thawed."""
 HEALTHY = PASSING
 """An error that says nothing about the session: it is asked again soon, and loses nothing."""
 
