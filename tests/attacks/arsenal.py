@@ -44,7 +44,7 @@ READS = {
 WRITES = {
     "insert": "insert into {table} ({columns}) values ({their_row})",
     "insert returning": "insert into {table} ({columns}) values ({their_row}) returning *",
-    "insert beside one's own": "insert into {table} ({columns}) values ({our_row}), ({their_row})",
+    "insert beside one's own": "insert into {table} ({columns}) values ({their_row}), ({our_row})",
     "insert from one's own": "insert into {table} ({columns}) select {moved} from {table} where tenant_id = '{us}'",
     "insert or nothing": "insert into {table} ({columns}) values ({their_row}) on conflict do nothing",
     "upsert": (

@@ -118,7 +118,7 @@ async def prepare(url: str) -> None:
                     f"({table.row(who, n)})" for n, who in enumerate((US, US, THEM, THEM), start=1)
                 )
                 await connection.execute(
-                    f"insert into {table.name} ({', '.join(table.columns)}) values {rows}"
+                    f"insert into {table.name} ({', '.join(table.columns)}) values {rows} on conflict do nothing"
                 )
         await connection.execute("analyze")
     finally:

@@ -35,7 +35,7 @@ def play(url: str, scene: Scene) -> None:
 
 
 async def attempt(connection: Connection, attack: str, table: Table) -> str:
-    """What the attack's last statement returned; empty if the wall refused it. Any other failure is raised."""
+    """What the attack's last statement told; empty if the wall refused it. Any other failure is raised."""
     *first, last = attack.format(**table.words()).split("; ")
     try:
         async with connection.transaction():
@@ -46,6 +46,8 @@ async def attempt(connection: Connection, attack: str, table: Table) -> str:
             return str([tuple(row) for row in rows])
     except Refused:
         return ""
+    except asyncpg.UniqueViolationError:  # the wall let it pass, and it tells of a row that is there
+        return THEM
 
 
 async def is_harmed(connection: Connection, attack: str, table: Table, role: str) -> bool:

@@ -124,6 +124,24 @@ async def test_a_tenant_whose_saves_queue_up_leaves_connections_for_others(postg
         assert [await store.load(key) for key in keys] == [SECOND] * len(keys)
 
 
+async def test_sessions_of_one_tenant_that_save_at_once_never_wait_in_a_circle(
+    postgres: PostgresBench,
+) -> None:
+    async def live(store: PostgresStore, key: SessionKey) -> None:
+        for version in range(1, 11):
+            await store.save(key, Saved(FIRST.record, version, 1.0), LINE)
+
+    async with open_postgres(postgres.url, pool_size=16, on_denied=pytest.fail, deadline=60) as store:
+        store.database.saves_at_once = 16  # let them all wait for the chain in the server
+        async with trio.open_nursery() as nursery:
+            for number in range(16):
+                nursery.start_soon(live, store, SessionKey("tenant-a", f"app-{number}"))
+
+    assert await postgres.sql("select count(*), count(distinct seq), max(seq) from session_journal") == [
+        (160,) * 3
+    ]
+
+
 async def test_a_server_without_a_free_connection_is_an_outage(postgres: PostgresBench) -> None:
     (name,) = await postgres.sql("select current_database()")
     await postgres.sql(f"alter database {name[0]} connection limit 0")

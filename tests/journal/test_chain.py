@@ -120,7 +120,7 @@ def test_a_line_waits_for_one_of_its_tenant_and_for_nobody_else(journal: Databas
                 await first.fetch(WRITE, "A", "one", 3, *LINE)
                 waiting = asyncio.create_task(_write(second, "A", "two"))
                 await asyncio.wait_for(_write(other, "B", "two"), 10)
-                await _until_somebody_waits(journal)
+                await asyncio.wait_for(_until_somebody_waits(journal), 10)
                 assert not waiting.done()
             assert (await asyncio.wait_for(waiting, 10))["seq"] == 5
         finally:
