@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, ValidationError, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -23,12 +24,22 @@ LONGEST_BODY = 16 * 1024
 LONGEST_WAIT = 25
 LONGEST_LIST = 200
 LONGEST_CURSOR = 129
+_LARGEST_EXACT = 1 << 53
 
 Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
 
 
-def _secret(longest: int, make: Callable[[str], Secret] = Secret) -> GetPydanticSchema:
-    text = core_schema.str_schema(strict=True, min_length=1, max_length=longest)
+def _secret(
+    longest: int, make: Callable[[str], Secret] = Secret, written: str | None = None
+) -> GetPydanticSchema:
+    """A secret of a length; `written` is for the document only, the sentence to a person comes from `make`."""
+    extra = {} if written is None else {"pattern": written}
+    text = core_schema.str_schema(
+        strict=True,
+        min_length=1,
+        max_length=longest,
+        metadata={"pydantic_js_extra": extra},
+    )
     return GetPydanticSchema(lambda _, __: core_schema.no_info_after_validator_function(make, text))
 
 
@@ -54,8 +65,14 @@ def _bot_token(text: str) -> Secret:
     return Secret(text)
 
 
-Phone = Annotated[Secret, _secret(32, _phone), Field(description="The account's number, in E.164.")]
-BotToken = Annotated[Secret, _secret(96, _bot_token), Field(description="What @BotFather gave.")]
+Phone = Annotated[
+    Secret, _secret(32, _phone, r"^\+[0-9]{7,15}$"), Field(description="The account's number, in E.164.")
+]
+BotToken = Annotated[
+    Secret,
+    _secret(96, _bot_token, r"^[0-9]{3,16}:[A-Za-z0-9_-]{20,64}$"),
+    Field(description="What @BotFather gave."),
+]
 Code = Annotated[Secret, _secret(64), Field(description="The login code that Telegram sent.")]
 TransactionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -91,11 +108,24 @@ class StartBotBody(StartLoginBody):
     bot_token: BotToken
 
 
+def _only(name: str) -> JsonDict:
+    """What the document says of a step of this type: the member of that name must be there, and no other."""
+    members: JsonDict = {other: {"type": "null"} for other in ("code", "password", "action")}
+    return {
+        "properties": members | {"type": {"const": name}, name: {"type": "string"}},
+        "required": [name],
+    }
+
+
 class StepBody(Body):
     """What a person typed, or asks for: `type` names the one other member that must be there.
 
     The same txn_id with the same body is answered as before and never done twice.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_only(name) for name in ("code", "password", "action")]}
+    )
 
     txn_id: TransactionId
     type: Literal["code", "password", "action"]
@@ -226,7 +256,12 @@ def _fault(model: type[Body], fault: ErrorDetails) -> dict[str, str]:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=_without_repetition, parse_constant=_no_constant)
+        value = json.loads(
+            raw.decode(),
+            object_pairs_hook=_without_repetition,
+            parse_constant=_no_constant,
+            parse_float=_number,
+        )
         # A lone surrogate is a str that no encoder takes: it would fail much later, and not as our answer.
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -242,6 +277,12 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise BadJson("The body names a member twice.")
     return found
+
+
+def _number(text: str) -> int | float:
+    """To JSON, and so to JSON Schema, 5.0 is an integer like 5."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < _LARGEST_EXACT else number
 
 
 def _no_constant(_: str) -> NoReturn:

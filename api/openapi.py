@@ -11,11 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from actors.core.names import NAME_PATTERN
 from api.permissions import Permission
 from api.problems import CONTENT_TYPE, PROBLEMS, Problem
 from api.routes import ROUTES, Header, Route
 
 ALWAYS = ("internal_error",)
+NAMES = ("tenant_id", "app_id")
 
 
 @cache
@@ -64,7 +66,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", route.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        schema = {"type": "string"} | ({"pattern": f"^{NAME_PATTERN}$"} if name in NAMES else {})
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
@@ -80,7 +83,7 @@ def _header(header: Header) -> dict[str, Any]:
         "in": "header",
         "required": header.required,
         "description": header.description,
-        "schema": {"type": "string"},
+        "schema": {"type": "string"} | ({} if header.pattern is None else {"pattern": header.pattern}),
     }
 
 

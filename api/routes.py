@@ -30,12 +30,17 @@ class Header:
     name: str
     description: str
     required: bool = False
+    pattern: str | None = None
 
 
-X_TICKET = Header("X-Ticket", "The ticket, without a trace of it in the URL.")
+X_TICKET = Header(
+    "X-Ticket", "The ticket, without a trace of it in the URL.", pattern="^[A-Za-z0-9_-]{1,128}$"
+)
 CURRENT = replace(X_TICKET, required=True)
 IDEMPOTENCY_KEY = Header(
-    "Idempotency-Key", "The same key with the same body begins nothing twice; it is remembered for a day."
+    "Idempotency-Key",
+    "The same key with the same body begins nothing twice; it is remembered for a day.",
+    pattern="^[!#-\\[\\]-~]{1,128}$",
 )
 SIGNED = (
     Header("X-Miniapp-Signature", "v1=<hex>[,v1=<hex>]: HMAC-SHA256 of what is signed.", required=True),

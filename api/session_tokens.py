@@ -37,7 +37,7 @@ async def issue() -> dict[str, Any]:
 
 def _tenant(caller: Caller, named: str | None) -> str:
     """The tenant that the token is for. Raises TenantMismatch, InvalidName and InvalidRequest."""
-    tenant_id = named or caller.tenant_id
+    tenant_id = caller.tenant_id if named is None else named
     if tenant_id is None:
         raise InvalidRequest(
             errors=[{"field": "tenant_id", "message": "Field required: your credential is no tenant's"}]

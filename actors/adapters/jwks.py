@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import httpx
@@ -65,11 +66,13 @@ class Jwks:
         ):
             response.raise_for_status()
             raw = b""
-            async for chunk in response.aiter_bytes():
-                raw += chunk
-                if len(raw) > LARGEST:
-                    raise ValueError("too large for a list of keys")
-            return httpx.Response(200, content=raw).json()
+            async for (
+                chunk
+            ) in response.aiter_bytes():  # to its end or the deadline: it closes itself only then
+                raw = (raw + chunk)[: LARGEST + 1]
+        if len(raw) > LARGEST:
+            raise ValueError("too large for a list of keys")
+        return json.loads(raw)
 
 
 def _usable(document: object) -> Mapping[str, jwt.PyJWK]:

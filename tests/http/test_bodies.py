@@ -7,7 +7,7 @@ import pytest
 from actors.bridge import in_asyncio
 from actors.core.secret import Secret
 from api.bodies import PasswordBody
-from tests.http.conftest import World
+from tests.http.conftest import SERVICE_KEY, World
 
 START = "/api/qr/start"
 CANARY = "canary-7f3a"
@@ -111,3 +111,18 @@ def test_a_secret_of_a_body_cannot_be_printed() -> None:
 
     assert isinstance(body.password, Secret)
     assert CANARY not in f"{body!r} {body}"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [("5", 200), ("5.0", 200), ("5e0", 200), ("5.5", 400), ("1e300", 400)]
+)
+async def test_a_whole_number_is_one_however_json_writes_it(world: World, number: str, status: int) -> None:
+    raw = f'{{"tenant_id": "demo", "app_id": "main", "expected_telegram_user_id": {number}}}'.encode()
+
+    assert (await world.call("POST", "/api/v1/login/start/qr", raw=raw)).status == status
+
+
+async def test_an_empty_tenant_is_no_tenant_at_all(world: World) -> None:
+    answer = await world.call("POST", "/api/v1/session", {"tenant_id": ""}, credential=SERVICE_KEY)
+
+    assert answer.code == "invalid_name"

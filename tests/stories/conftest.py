@@ -101,9 +101,11 @@ class Service:
                 status = await self.status(ticket, wait=5, since=status["sequence"])
             return status
 
+    async def metrics(self) -> str:
+        return (await self.http.get(self._metrics_url)).text
+
     async def metric(self, line: str) -> float:
-        reply = await self.http.get(self._metrics_url)
-        found = [text for text in reply.text.splitlines() if text.startswith(line + " ")]
+        found = [text for text in (await self.metrics()).splitlines() if text.startswith(line + " ")]
         return float(found[0].rsplit(" ", 1)[1]) if found else 0.0
 
 
