@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -173,6 +174,13 @@ def time() -> VirtualTime:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
+    async with open_world() as world:
+        yield world
+
+
+@asynccontextmanager
+async def open_world() -> AsyncIterator[World]:
+    """A service of its own."""
     clock = Clock()
     store, tickets, answers = FakeStore(), FakeTickets(), FakeAnswers()
     telegram = FakeTelegram(clock, store.vault)
