@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
+from actors.adapters.opening import open_current
 from actors.adapters.postgres import Connection, read_sql
 from actors.adapters.sealing import DataKey, Place, Seals, WrappedKey
 from actors.core.credential import Bury, Credential, Deposit, Keeping, Owe, Settle
@@ -21,6 +22,8 @@ EVIDENCE = timedelta(days=30)
 _STATUSES = read_sql("credential_statuses")
 _LET_GO = read_sql("let_credential_go")
 _NEXT = read_sql("next_credential")
+_CURRENT = read_sql("current_credential")
+_MEND = read_sql("mend_credential")
 _ADD = read_sql("add_credential")
 _SETTLE = read_sql("settle_credential")
 _KEY = read_sql("tenant_key")
@@ -66,6 +69,7 @@ class SealingKeeper:
             case None:
                 pass
             case "current":
+                await self._mend(connection, key, credential)
                 return
             case status:
                 raise CredentialSpent(f"{key}: this auth key was given up before, it is {status}")
@@ -73,6 +77,18 @@ class SealingKeeper:
         fingerprint = self._seals.fingerprint(credential)
         version = await connection.fetchval(_NEXT, key.tenant_id, key.app_id, fingerprint)
         await self._add(connection, Place(key, version), credential)
+
+    async def _mend(self, connection: Connection, key: SessionKey, credential: Credential) -> None:
+        """Seal the session's own credential anew, if what is kept of it cannot be opened."""
+        try:
+            open_current(self._seals, key, await connection.fetchrow(_CURRENT, key.tenant_id, key.app_id))
+        except CredentialSealed:
+            fingerprint, known_by = self._seals.fingerprint(credential), self._seals.fingerprints(credential)
+            version = await connection.fetchval(_NEXT, key.tenant_id, key.app_id, fingerprint)
+            data_key = await self._data_key(connection, key.tenant_id)
+            sealed = self._seals.seal(credential, Place(key, version), data_key)
+            place = key.tenant_id, key.app_id, known_by
+            await connection.execute(_MEND, *place, fingerprint, version, data_key.key_id, sealed)
 
     async def _owe(self, connection: Connection, key: SessionKey, credential: Credential) -> None:
         match await self._status(connection, key, credential):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from actors.adapters.opening import open_current, open_row
 from actors.adapters.postgres import Connection, Database, read_sql
 from actors.adapters.sealing import Seals, WrappedKey
-from actors.adapters.vault import open_current, open_row
 from actors.core.names import SessionKey
 from actors.errors import CredentialSealed
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 import asyncpg
 
 from actors.adapters.keeper import GRACE
+from actors.adapters.opening import open_current, open_row, require_newest, wrapped_key
 from actors.adapters.postgres import Connection, Database, read_sql
-from actors.adapters.sealing import Place, Seals, WrappedKey
+from actors.adapters.sealing import Place, Seals
 from actors.core.credential import Credential
 from actors.core.names import SessionKey
 from actors.errors import CredentialSealed
@@ -64,9 +65,9 @@ class PostgresVault:
             row = await connection.fetchrow(_CURRENT, key.tenant_id, key.app_id)
             if row is None or row["fingerprint"] not in known_by:
                 return
-            _require_newest(key, row)
+            require_newest(key, row)
             place = Place(key, row["version"] + 1, row["epoch"])
-            sealed = self._seals.seal(credential, place, self._seals.unwrap(_wrapped(key, row)))
+            sealed = self._seals.seal(credential, place, self._seals.unwrap(wrapped_key(key, row)))
             await connection.execute(
                 _RESEAL, key.tenant_id, key.app_id, row["fingerprint"], place.version, sealed
             )
@@ -115,38 +116,3 @@ class PostgresVault:
             return count
 
         return await self._database.as_service(erase)
-
-
-def open_current(seals: Seals, key: SessionKey, row: asyncpg.Record | None) -> Credential | None:
-    """The credential in a row of `current_credential.sql`, if there is one. Raises CredentialSealed."""
-    if row is None or (row["fingerprint"] is None and row["credential_fingerprint"] is None):
-        return None
-    _require_newest(key, row)
-    return open_row(seals, key, row)
-
-
-def open_row(seals: Seals, key: SessionKey, row: asyncpg.Record) -> Credential:
-    """The credential in a row of `telegram_credentials` with its data key. Raises CredentialSealed."""
-    place = Place(key, row["version"], row["epoch"])
-    try:
-        credential = seals.open(row["sealed"], place, seals.unwrap(_wrapped(key, row)))
-    except CredentialSealed as sealed:
-        raise CredentialSealed(f"{key}: {sealed}") from sealed
-    if row["fingerprint"] not in seals.fingerprints(credential):
-        raise CredentialSealed(
-            f"{key}: what is sealed is not the key that the row names; log the session in again"
-        )
-    return credential
-
-
-def _require_newest(key: SessionKey, row: asyncpg.Record) -> None:
-    """Refuse a credential that is not the one which the session's row was written with."""
-    if (row["fingerprint"], row["version"]) != (row["credential_fingerprint"], row["credential_version"]):
-        raise CredentialSealed(
-            f"{key}: what is kept is older than what was written last, or not this session's own: "
-            "a part of the database was put back; restore all of it, or log the session in again"
-        )
-
-
-def _wrapped(key: SessionKey, row: asyncpg.Record) -> WrappedKey:
-    return WrappedKey(key.tenant_id, row["key_id"], row["wrapped"], row["wrapped_by"])

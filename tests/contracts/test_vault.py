@@ -329,6 +329,21 @@ async def test_a_session_whose_seal_does_not_hold_can_be_logged_in_again(
     assert await vault.current(KEY) == NEW
 
 
+async def test_a_deposit_of_the_session_s_own_key_makes_a_broken_seal_whole(
+    save: Saver, vault: Vault, bench: StoreBench
+) -> None:
+    await save(Deposit(OLD))
+    await bench.damage(KEY)
+    moved = credential(1, pts=99)
+
+    await save(Deposit(moved))
+
+    assert await vault.current(KEY) == moved
+    assert await bench.shelf(KEY) == [("current", "", False)]
+    await vault.checkpoint(KEY, OLD)
+    assert await vault.current(KEY) == OLD
+
+
 # -- outages
 
 

@@ -83,6 +83,9 @@ class FakeVault:
         kept = self._find(key, credential)
         if kept is not None and kept.status != "current":
             raise CredentialSpent(f"{key}: this auth key was given up before, it is {kept.status}")
+        if kept is not None and kept.auth_key in self.sealed:
+            self.sealed.discard(kept.auth_key)
+            kept.credential = credential
         if kept is None:
             self._let_go(key, "owed", "replaced", not_before=self._now() + FAREWELL_AFTER)
             self.kept.setdefault(key, []).append(Kept(_identity(credential), credential))
