@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -157,6 +157,26 @@ class Vault(Protocol):
 
     async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
         """Keep how far the updates are known, if this auth key is still the session's."""
+        ...
+
+
+class BackupRegister(Protocol):
+    """Whose turn it is to make backups, and which sessions there are. Every method may raise StoreUnavailable."""
+
+    async def take_turn(self, run: str, seconds: float) -> bool:
+        """Have the turn for so long from now, also if this run has it already; False if another one has it."""
+        ...
+
+    async def give_turn(self, run: str) -> None:
+        """Let the next one have it, if this run still has it."""
+        ...
+
+    async def credentialed_after(self, last: SessionKey | None, limit: int) -> list[SessionKey]:
+        """The next sessions that have a credential, after one of them or from the first; in a fixed order."""
+        ...
+
+    async def credentialed_among(self, keys: Sequence[SessionKey]) -> set[SessionKey]:
+        """Those of these sessions that have a credential."""
         ...
 
 

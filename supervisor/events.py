@@ -118,6 +118,45 @@ class RowDenied:
     """PostgreSQL's row level security refused a statement of ours."""
 
 
+class BackupOutcome(StrEnum):
+    """What became of one session's backup, or of a whole run before it came to a session."""
+
+    MADE = "made"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    DISK_FULL = "disk_full"
+    RUN_FAILED = "run_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBackup:
+    """A session's backup was made, was not needed, or could not be made: then `error` says why."""
+
+    key: SessionKey
+    outcome: BackupOutcome
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackupsRan:
+    """A run over all sessions came to its end at `at`, seconds since the epoch."""
+
+    at: float
+    seconds: float
+    made: int
+    unchanged: int
+    failed: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupsFailed:
+    """A run ended before it had seen all sessions; the next try is in `retry_after` seconds."""
+
+    error: BaseException
+    retry_after: float
+
+
 SupervisorEvent = (
     LifeCrashed
     | SessionParked
@@ -130,6 +169,9 @@ SupervisorEvent = (
     | Farewell
     | Orphaned
     | RowDenied
+    | SessionBackup
+    | BackupsRan
+    | BackupsFailed
 )
 Event = ActorEvent | SupervisorEvent | ApiEvent
 Tell = Callable[[Event], None]

@@ -65,7 +65,7 @@ async def keep_alive(
         if error is None:
             health.enter(Phase.ENDED)
             return
-        health.last_error = type(_first(error)).__name__
+        health.last_error = type(first_of(error)).__name__
         if brake.note_crash(key):
             tell(LifeHeld(key, error))
             await _hold(mailbox, health, brake, policy)
@@ -106,7 +106,7 @@ async def one_life(live: Callable[[], Awaitable[None]]) -> BaseException | None:
     return crash
 
 
-def _first(error: BaseException) -> BaseException:
+def first_of(error: BaseException) -> BaseException:
     """The one error inside nested groups of one, which is what people want to read."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -13,6 +13,8 @@ import structlog
 
 from actors.events import CredentialUnopened, FileQuarantined, FileUnwritten, Transitioned
 from supervisor.events import (
+    BackupsFailed,
+    BackupsRan,
     CircuitChanged,
     Event,
     Farewell,
@@ -22,6 +24,7 @@ from supervisor.events import (
     NodeReleased,
     Orphaned,
     RowDenied,
+    SessionBackup,
     SessionParked,
 )
 
@@ -149,7 +152,29 @@ def note(event: Event) -> None:
             log.log(level, "logout of an unused key", session=str(key), outcome=outcome, exc_info=error)
         case Orphaned(message=message, error=error):
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
+        case SessionBackup() | BackupsRan() | BackupsFailed():
+            _note_backups(event)
         case RowDenied():
             log.error("row level security refused a statement")
         case _:
             pass
+
+
+def _note_backups(event: SessionBackup | BackupsRan | BackupsFailed) -> None:
+    log = structlog.get_logger("supervisor")
+    match event:
+        case SessionBackup(key=key, error=error) if error is not None:
+            log.error("backup failed", session=str(key), outcome=event.outcome, why=str(error))
+        case SessionBackup():
+            pass
+        case BackupsRan():
+            log.info(
+                "backups ran",
+                made=event.made,
+                unchanged=event.unchanged,
+                failed=event.failed,
+                removed=event.removed,
+                seconds=round(event.seconds, 1),
+            )
+        case BackupsFailed(error=error):
+            log.error("backups failed", retry_in=round(event.retry_after), why=str(error), exc_info=error)

@@ -125,6 +125,19 @@ class Metrics:
         self._connects_waiting = Gauge(
             "connects_waiting", "Connects to Telegram that wait for their turn.", registry=registry
         )
+        self._backups = Counter(
+            "session_backup_total",
+            "Sessions' backups, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in s.BackupOutcome:
+            self._backups.labels(outcome)
+        self._backups_ran = Gauge(
+            "session_backup_last_run_timestamp_seconds",
+            "When the last run of this process ended in which every session was backed up or unchanged.",
+            registry=registry,
+        )
 
     def observe(self, event: s.Event) -> None:
         """Count it."""
@@ -180,6 +193,14 @@ class Metrics:
                 self._orphans.inc()
             case s.RowDenied():
                 self._denied.inc()
+            case s.SessionBackup(outcome=outcome):
+                self._backups.labels(outcome).inc()
+            case s.BackupsRan(at=at, failed=0):
+                self._backups_ran.set(at)
+            case s.BackupsRan():
+                pass
+            case s.BackupsFailed():
+                self._backups.labels(s.BackupOutcome.RUN_FAILED).inc()
 
     def _observe_api(self, event: ApiEvent) -> None:
         match event:

@@ -13,6 +13,8 @@ import trio
 
 from actors.actor import Surroundings
 from actors.adapters.answers import RedisAnswers
+from actors.adapters.backup_register import PostgresBackupRegister
+from actors.adapters.backups.folder import BackupFolder
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError, KeyringFile
 from actors.adapters.limits import RedisLimits
@@ -29,6 +31,7 @@ from api.app import create_app
 from api.doors import Doors, Readiness
 from api.polls import LongPolls
 from supervisor import logs
+from supervisor.backups import BackupSchedule, SessionBackups, Times
 from supervisor.events import Event, Orphaned, RowDenied, Sampled, Scope
 from supervisor.farewells import Courier
 from supervisor.folder import claimed
@@ -84,6 +87,7 @@ class Process:
             Child("bridge", self._bridge),
             Child("stores", self._stores),
             Child("sessions", self._sessions),
+            *([Child("backups", self._backups)] if settings.enable_session_backup else []),
             Child("metrics", self._serve_metrics),
             Child("api", self._serve_api),
         ]
@@ -198,6 +202,19 @@ class Process:
             finally:
                 gate.close()
                 nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _backups(self) -> AsyncIterator[None]:
+        settings = self._settings
+        keyring = KeyringFile(settings.backup_encryption_key_path)
+        folder = BackupFolder(settings.backups_folder, keyring, settings.environment)
+        backups = SessionBackups(folder, self.vault, self._clock)
+        times = Times(settings.backup_every_hours * 3600, settings.backup_retention_days * 86_400)
+        register = PostgresBackupRegister(self.store.database)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(BackupSchedule(backups, register, times, self._clock, self._tell).keep)
+            yield
+            nursery.cancel_scope.cancel()
 
     def _pace(self) -> Pace:
         rate = self._settings.connects_per_second

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     backup_retention_days: int = Field(default=7, ge=1)
     credential_grace_days: int = Field(default=7, ge=0, le=365)
     environment_name: str = Field(default="production", pattern=ENVIRONMENT_PATTERN)
+    backup_every_hours: float = Field(default=24.0, ge=0.1, le=168.0)
+    # Below the two that its check compares it with.
+    backups_path: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     metrics_host: str = "127.0.0.1"
@@ -193,6 +196,14 @@ class Settings(BaseSettings):
             raise ValueError(f"should be <bot id>=<tenant>[,…], for {MOST_BOTS} bots at most")
         return {int(bot): tenant for bot, _, tenant in (part.partition("=") for part in parts)}
 
+    @field_validator("backups_path")
+    @classmethod
+    def _is_elsewhere(cls, path: Path | None, others: ValidationInfo) -> Path | None:
+        sessions = others.data.get("sessions_base_path")
+        if path and sessions and path.resolve().is_relative_to(sessions.resolve()):
+            raise ValueError("lies within SESSIONS_BASE_PATH; name a folder elsewhere, best on another disk")
+        return path
+
     @field_validator("telegram_sandbox")
     @classmethod
     def _one_telegram(cls, sandbox: Path | None, others: ValidationInfo) -> Path | None:
@@ -221,6 +232,11 @@ class Settings(BaseSettings):
     def environment(self) -> str:
         """What the seals of credentials are bound to: a copy of them is inert in any other environment."""
         return self.environment_name if self.telegram_sandbox is None else SANDBOX_ENVIRONMENT
+
+    @property
+    def backups_folder(self) -> Path:
+        """Where backups are kept: BACKUPS_PATH, or `backups` beside the folder of session files."""
+        return self.backups_path or self.sessions_base_path.absolute().parent / "backups"
 
 
 def _is_loopback(host: str) -> bool:

@@ -99,6 +99,29 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "failure": "task was destroyed",
         "error": "LookupError",
     },
+    s.SessionBackup(KEY, s.BackupOutcome.DISK_FULL, BOOM): {
+        "event": "backup failed",
+        "log_level": "error",
+        "session": "tenant/app",
+        "outcome": "disk_full",
+        "why": "boom",
+    },
+    s.BackupsRan(1_800_000_000.0, 12.34, 3, 4, 1, 2): {
+        "event": "backups ran",
+        "log_level": "info",
+        "made": 3,
+        "unchanged": 4,
+        "failed": 1,
+        "removed": 2,
+        "seconds": 12.3,
+    },
+    s.BackupsFailed(BOOM, 900.4): {
+        "event": "backups failed",
+        "log_level": "error",
+        "retry_in": 900,
+        "why": "boom",
+        "exc_info": BOOM,
+    },
     s.RowDenied(): {"event": "row level security refused a statement", "log_level": "error"},
 }
 COUNTED: list[s.Event] = [
@@ -108,6 +131,7 @@ COUNTED: list[s.Event] = [
     a.Left(KEY, SessionState.ABSENT),
     s.SessionUnparked(KEY),
     s.Sampled(3, 0),
+    s.SessionBackup(KEY, s.BackupOutcome.UNCHANGED),
     QrStarted(QrStart.SHOWN),
 ]
 

@@ -243,6 +243,20 @@ def test_a_keyring_that_cannot_be_used_is_told_with_all_other_faults(
     assert len(environment.faults(bad)) == 2
 
 
+def test_backups_lie_beside_the_session_files_unless_a_place_is_named(environment: Environment) -> None:
+    assert environment.load(GOOD).backups_folder == Path("/app/backups")
+    named = environment.load(GOOD | {"BACKUPS_PATH": "/mnt/other/disk", "BACKUP_EVERY_HOURS": "6"})
+
+    assert (named.backups_folder, named.backup_every_hours) == (Path("/mnt/other/disk"), 6.0)
+
+
+@pytest.mark.parametrize("inside", ["/app/sessions", "/app/sessions/backups", "/app/backups/../sessions/x"])
+def test_backups_among_the_session_files_are_refused(environment: Environment, inside: str) -> None:
+    [fault] = environment.faults(GOOD | {"BACKUPS_PATH": inside})
+
+    assert fault.startswith("BACKUPS_PATH lies within SESSIONS_BASE_PATH; name a folder elsewhere")
+
+
 def test_printing_settings_masks_every_secret(environment: Environment) -> None:
     settings = environment.load(GOOD | {"SUPABASE_ANON_KEY": MARKER})
     shown = f"{settings}{settings!r}{settings.model_dump()}{settings.model_dump_json()}"
