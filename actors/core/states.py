@@ -61,6 +61,7 @@ class Reason(StrEnum):
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_TAMPERED = "credential_tampered"
     CREDENTIAL_SEALED = "credential_sealed"
+    RESTORED = "restored"
     # definitive ends
     REQUESTED = "requested"
     SESSION_REVOKED = "session_revoked"
