@@ -40,6 +40,8 @@ class Fault(StrEnum):
     NO_LOGIN = "no_login"
     OTHER_TELEGRAM = "other_telegram"
     ACCOUNT_UNKNOWN = "account_unknown"
+    ACCOUNT_MISMATCH = "account_mismatch"
+    SEALED = "sealed"
 
 
 class Unreadable(Exception):

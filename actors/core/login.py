@@ -25,6 +25,7 @@ from actors.core.states import (
     Revoked,
     Stale,
     State,
+    Substate,
 )
 from actors.core.transitions import AnotherLogin, MustWait, Refused
 
@@ -103,10 +104,15 @@ def _same_login(state: Pending, message: m.Message, login_id: str) -> None:
 
 
 def absent(state: Absent, message: m.Message) -> Decision:
-    """No credential: a login may start."""
+    """No credential: a login may start, or one that another program has made may be taken over."""
     match message:
         case m.StartQr() | m.StartCode() | m.StartBot():
             return start_login(state, message)
+        case m.ImportLogin(credential, stopped):
+            substate = Substate.STOPPED if stopped else Substate.CONNECTING
+            connect = () if stopped else (e.Connect(),)
+            taken_over = Authorized(credential.account_id, substate, last_login=state.last_login)
+            return Decision(taken_over, connect, Deposit(credential))
         case _:
             return Decision(state)
 

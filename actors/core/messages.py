@@ -44,6 +44,14 @@ class StartBot:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportLogin:
+    """Take over a login that another program has made. `stopped` if it may still be using the key."""
+
+    credential: Credential
+    stopped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitCode:
     """The login code that a person typed."""
 
@@ -234,6 +242,7 @@ class LoggedOut:
 Start = StartQr | StartCode | StartBot
 Command = (
     Start
+    | ImportLogin
     | SubmitCode
     | ResendCode
     | SubmitPassword

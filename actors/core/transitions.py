@@ -36,6 +36,7 @@ _LOGIN_STARTS: Moves = {m.StartQr: to(PendingQr), m.StartCode: to(PendingCode), 
 TRANSITIONS: Mapping[type[State], Moves] = {
     Absent: {
         m.Woken: to(Absent),
+        m.ImportLogin: to(Authorized),
         **_LOGIN_STARTS,
     },
     PendingQr: {

@@ -107,6 +107,8 @@ EVERY_MESSAGE: tuple[m.Message, ...] = (
     m.StartQr("login-2", END + 5, expected_account_id=ANNA),
     m.StartCode("login-2", END + 5, PHONE),
     m.StartBot("login-2", END + 5, BOT_TOKEN),
+    m.ImportLogin(credential(ANNA)),
+    m.ImportLogin(credential(BERT), stopped=False),
     m.SubmitCode("login-1", CODE),
     m.SubmitCode("login-0", CODE),
     m.ResendCode("login-1"),

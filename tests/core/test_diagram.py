@@ -29,6 +29,7 @@ from actors.core.states import (
 from actors.core.transitions import TRANSITIONS, Refused
 from tests.core.examples import (
     ANNA,
+    BERT,
     END,
     EVERY_STATE,
     LOGIN,
@@ -68,6 +69,27 @@ def test_absent_becomes_pending_qr_and_a_token_is_fetched() -> None:
 
 def test_absent_becomes_pending_code_and_a_code_is_asked_for() -> None:
     assert decide(Absent(), START_CODE) == Decision(PendingCode(LOGIN, PHONE), (e.SendCode(PHONE),))
+
+
+def test_absent_takes_over_a_login_and_does_not_connect_with_it() -> None:
+    past = PastLogin("login-0", Reason.CANCELLED)
+
+    taken = decide(Absent(past), m.ImportLogin(credential(ANNA)))
+
+    stopped = Authorized(ANNA, Substate.STOPPED, last_login=past)
+    assert taken == Decision(stopped, (), Deposit(credential(ANNA)))
+
+
+def test_absent_takes_over_a_login_that_nobody_else_uses_and_connects() -> None:
+    taken = decide(Absent(), m.ImportLogin(credential(ANNA), stopped=False))
+
+    assert taken == Decision(Authorized(ANNA), (e.Connect(),), Deposit(credential(ANNA)))
+
+
+@pytest.mark.parametrize("state", [state for state in EVERY_STATE if not isinstance(state, Absent)], ids=repr)
+def test_a_login_is_taken_over_only_where_there_is_none(state: State) -> None:
+    with pytest.raises(Refused):
+        decide(state, m.ImportLogin(credential(BERT)))
 
 
 @pytest.mark.parametrize("pending", PENDING[:2], ids=of_name)
@@ -213,4 +235,4 @@ def test_a_session_that_is_logged_in_takes_no_login(start: m.Message) -> None:
 def test_nothing_but_a_stored_credential_or_a_validation_makes_a_session_authorized(state: State) -> None:
     ways = {message for message, reached in TRANSITIONS[type(state)].items() if Authorized in reached}
 
-    assert ways <= {m.SignedIn, m.Online, m.AccountFrozen}
+    assert ways <= {m.SignedIn, m.ImportLogin, m.Online, m.AccountFrozen}

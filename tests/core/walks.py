@@ -19,7 +19,7 @@ from actors.core.decision import Decision
 from actors.core.secret import Secret
 from actors.core.states import Absent, QrToken, Reason, State
 from actors.core.transitions import TRANSITIONS, Refused
-from tests.core.examples import ANNA, BERT, NOW, signed_in
+from tests.core.examples import ANNA, BERT, NOW, credential, signed_in
 
 MARKER = "leaked!"
 """What no record, repr or log may ever show: every secret of a walk begins with it."""
@@ -65,6 +65,7 @@ MAKE: dict[type[Any], Callable[[Choices, float], m.Message]] = {
     m.StartBot: lambda any_, now: m.StartBot(
         any_.of(LOGIN_IDS), any_.later(now), any_.of(SECRETS), any_.of((None, *ACCOUNTS))
     ),
+    m.ImportLogin: lambda any_, _: m.ImportLogin(credential(any_.of(ACCOUNTS)), any_.of((True, False))),
     m.SubmitCode: lambda any_, _: m.SubmitCode(any_.of(LOGIN_IDS), any_.of(SECRETS)),
     m.ResendCode: lambda any_, _: m.ResendCode(any_.of(LOGIN_IDS)),
     m.SubmitPassword: lambda any_, _: m.SubmitPassword(any_.of(LOGIN_IDS), any_.of(SECRETS)),
