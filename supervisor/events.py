@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.core.import_plan import Outcome
 from actors.core.names import SessionKey
 from actors.events import ActorEvent
 from api.events import ApiEvent
@@ -106,6 +107,15 @@ class Farewell:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionConverted:
+    """A file that another program left in the folder of sessions was looked at, and perhaps taken over."""
+
+    path: str
+    outcome: Outcome
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Orphaned:
     """An asyncio failure that nobody awaited; it ended nothing."""
 
@@ -167,6 +177,7 @@ SupervisorEvent = (
     | CircuitChanged
     | Sampled
     | Farewell
+    | SessionConverted
     | Orphaned
     | RowDenied
     | SessionBackup

@@ -35,6 +35,7 @@ from actors.core.states import Absent
 from actors.core.transitions import Refused
 from actors.errors import CredentialSealed, CredentialSpent, VersionConflict
 from actors.ports import Saved, Store, Transition
+from supervisor.settings import SandboxTelegram
 from supervisor.standings import Login, Standings
 
 AT_ONCE = 100
@@ -83,6 +84,11 @@ class _Survey:
         ]
         refused = [Planned(verdict) for verdict in self.refusals]
         return sorted([*of_candidates, *refused], key=lambda planned: planned.verdict.path)
+
+
+def network_of(sandbox: SandboxTelegram) -> Network:
+    """The sandbox as the Telegram that sessions have to be of."""
+    return Network(is_sandbox=True, dcs={dc.id: (dc.host, dc.port) for dc in sandbox.dcs})
 
 
 class Imports:

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from actors.core.import_plan import TROUBLES
 from actors.events import CredentialUnopened, FileQuarantined, FileUnwritten, Transitioned
 from supervisor.events import (
     BackupsFailed,
@@ -25,6 +26,7 @@ from supervisor.events import (
     Orphaned,
     RowDenied,
     SessionBackup,
+    SessionConverted,
     SessionParked,
 )
 
@@ -150,6 +152,8 @@ def note(event: Event) -> None:
         case Farewell(key=key, outcome=outcome, error=error):
             level = logging.INFO if error is None else logging.ERROR
             log.log(level, "logout of an unused key", session=str(key), outcome=outcome, exc_info=error)
+        case SessionConverted(path=path, outcome=outcome, why=why) if outcome in TROUBLES:
+            log.warning("session file not taken over", file=path, outcome=outcome, why=why)
         case Orphaned(message=message, error=error):
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
         case SessionBackup() | BackupsRan() | BackupsFailed():

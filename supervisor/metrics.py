@@ -9,6 +9,7 @@ import trio
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from actors import events as a
+from actors.core.import_plan import Outcome
 from actors.core.names import SessionKey
 from actors.core.states import SessionState
 from api import events as h
@@ -16,6 +17,19 @@ from api.events import ApiEvent
 from supervisor import events as s
 from supervisor.breaker import Circuit
 from supervisor.settings import SettingsError
+
+
+def conversions(registry: CollectorRegistry) -> Counter:
+    """The counter of sessions taken over from files, also for imports that are no process to be scraped."""
+    counter = Counter(
+        "session_conversion_total",
+        "Files of sessions that other programs had made, by what became of them.",
+        ["outcome"],
+        registry=registry,
+    )
+    for outcome in Outcome:
+        counter.labels(outcome)
+    return counter
 
 
 class Metrics:
@@ -101,6 +115,7 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self._conversions = conversions(registry)
         self._orphans = Counter(
             "bridge_orphans_total", "Asyncio failures that nobody awaited.", registry=registry
         )
@@ -189,6 +204,8 @@ class Metrics:
                 self._connects_waiting.set(event.connects_waiting)
             case s.Farewell(outcome=outcome):
                 self._farewells.labels(outcome).inc()
+            case s.SessionConverted(outcome=outcome):
+                self._conversions.labels(outcome).inc()
             case s.Orphaned():
                 self._orphans.inc()
             case s.RowDenied():

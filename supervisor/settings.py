@@ -65,14 +65,16 @@ class SandboxTelegram:
     rsa_public_key: str
     api_id: int
     api_hash: str
+    dcs: tuple[SandboxDc, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the sandbox's `sandbox.json`. Raises SettingsError."""
         try:
             found: Mapping[str, Any] = json.loads(path.read_text())
-            homes = [SandboxDc(*dc) for dc in found["dcs"] if dc[0] == found["home_dc"]]
-            return cls(homes[0], found["rsa_public_key"], found["api_id"], found["api_hash"])
+            dcs = tuple(SandboxDc(*dc) for dc in found["dcs"])
+            homes = [dc for dc in dcs if dc.id == found["home_dc"]]
+            return cls(homes[0], found["rsa_public_key"], found["api_id"], found["api_hash"], dcs)
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise SettingsError(
                 f"TELEGRAM_SANDBOX: {path} is no sandbox description ({type(error).__name__}). "

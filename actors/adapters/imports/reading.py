@@ -23,9 +23,8 @@ _MANY_VALUES = 200
 
 def read(room: Room, base: Path, found: Found, network: Network) -> ForeignLogin:
     """The login in a file under `base`. It is copied into the room and read there. Raises Unreadable."""
-    copy = copy_into(room, base, found)
     try:
-        return _read_copy(copy, network)
+        return _read_copy(copy_into(room, base, found), network)
     finally:
         room.empty()
 

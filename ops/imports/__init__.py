@@ -1,0 +1,1 @@
+"""The command line that takes over sessions which other programs have made."""
