@@ -15,6 +15,7 @@ from actors.actor import Surroundings
 from actors.adapters.answers import RedisAnswers
 from actors.adapters.backup_register import PostgresBackupRegister
 from actors.adapters.backups.folder import BackupFolder
+from actors.adapters.census import Census
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError, KeyringFile
 from actors.adapters.limits import RedisLimits
@@ -25,6 +26,7 @@ from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
 from actors.clock import Clock
+from actors.core.foreign import TELEGRAM
 from actors.core.secret import Secret
 from actors.errors import StoreUnavailable
 from api.app import create_app
@@ -32,17 +34,20 @@ from api.doors import Doors, Readiness
 from api.polls import LongPolls
 from supervisor import logs
 from supervisor.backups import BackupSchedule, SessionBackups, Times
+from supervisor.discovery import discover
 from supervisor.events import Event, Orphaned, RowDenied, Sampled, Scope
 from supervisor.farewells import Courier
 from supervisor.folder import claimed
 from supervisor.front_door import front_door
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedStore
+from supervisor.imports import Imports, Wishes, network_of
 from supervisor.metrics import Metrics
 from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import Sessions
 from supervisor.settings import SandboxTelegram, Settings, SettingsError
+from supervisor.standings import Standings
 from supervisor.tree import Child, Stage, standing
 from supervisor.view import View
 from supervisor.web import serving
@@ -197,6 +202,8 @@ class Process:
             nursery.start_soon(courier.keep_delivering)
             resumed = await self.sessions.resume()
             log.info("sessions resume", count=resumed)
+            if self._settings.discover_sessions:
+                nursery.start_soon(discover, self.imports(), self._tell)
             try:
                 yield
             finally:
@@ -215,6 +222,12 @@ class Process:
             nursery.start_soon(BackupSchedule(backups, register, times, self._clock, self._tell).keep)
             yield
             nursery.cancel_scope.cancel()
+
+    def imports(self) -> Imports:
+        """Takes over what lies in the folder of sessions and is not in the database."""
+        network = network_of(self._sandbox) if self._sandbox else TELEGRAM
+        standings = Standings(self.vault, Census(self.store.database))
+        return Imports(self._settings.sessions_base_path, network, self.store, standings, Wishes())
 
     def _pace(self) -> Pace:
         rate = self._settings.connects_per_second

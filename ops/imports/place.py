@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from actors.adapters.keyring import Keyring
+from actors.adapters.keyring import KeyringFile
 from actors.core.foreign import TELEGRAM, Network
 from supervisor.imports import network_of
-from supervisor.settings import SandboxTelegram, SettingsError
+from supervisor.settings import SANDBOX_ENVIRONMENT, SandboxTelegram, SettingsError
 
-SANDBOX, PRODUCTION = "sandbox", "production"
+PRODUCTION = "production"
 
 
 class UsageError(Exception):
@@ -34,9 +34,7 @@ class Place:
     @property
     def environment(self) -> str:
         """What credentials are bound to, as the service has it."""
-        if self.named_environment is not None:
-            return self.named_environment
-        return SANDBOX if self.sandbox else PRODUCTION
+        return SANDBOX_ENVIRONMENT if self.sandbox else self.named_environment or PRODUCTION
 
     def network(self) -> Network:
         """Which Telegram the sessions have to be of. Raises UsageError."""
@@ -45,13 +43,13 @@ class Place:
         except SettingsError as error:
             raise UsageError(str(error)) from None
 
-    def read_keyring(self) -> Keyring:
-        """The keyring as it is now. Raises KeyringError and UsageError."""
+    def keyring_file(self) -> KeyringFile:
+        """The keyring. Raises KeyringError and UsageError."""
         if self.keyring is None:
             raise UsageError(
                 "BACKUP_ENCRYPTION_KEY_PATH is missing: name the keyring's file, or give --keyring"
             )
-        return Keyring.read(self.keyring)
+        return KeyringFile(self.keyring)
 
     def database(self) -> str:
         """The database's URL. Raises UsageError."""

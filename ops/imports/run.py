@@ -58,7 +58,7 @@ def _check(place: Place) -> None:
     """Find out before anything is opened what is not there. Raises CannotRun and UsageError."""
     place.database()
     try:
-        place.read_keyring()
+        place.keyring_file()
     except KeyringError as error:
         raise CannotRun("keyring_unusable", str(error)) from None
     if not place.sessions.is_dir():
@@ -101,7 +101,7 @@ async def _carry_out(
 
 @asynccontextmanager
 async def _open_imports(place: Place, wishes: Wishes) -> AsyncIterator[Imports]:
-    seals = Seals(place.environment, place.read_keyring)
+    seals = Seals(place.environment, place.keyring_file())
     keeper = SealingKeeper(seals)
     async with (
         open_loop("fast"),
