@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,24 @@ import asyncpg
 import pytest
 import trio
 
+from actors.adapters.census import Census
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import Keyring, add_key
 from actors.adapters.postgres import open_postgres
 from actors.adapters.sealing import Seals
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
-from actors.core.credential import Bury, Credential, Owe
+from actors.core.credential import Bury, Credential, Deposit, Owe
+from actors.core.foreign import TELEGRAM
+from actors.core.import_plan import Outcome, Verdict
 from actors.core.names import SessionKey
 from actors.core.record import to_record
-from actors.core.states import Absent, Reason, Revoked
+from actors.core.secret import Secret
+from actors.core.states import Absent, Authorized, Reason, Revoked
 from actors.ports import Saved
 from ops.imports.cli import main
+from supervisor.imports import Imports, Wishes
+from supervisor.standings import Standings
 from tests.imports.makers import (
     ACCOUNT,
     Made,
@@ -374,6 +380,65 @@ def test_what_a_file_says_of_its_account_is_not_overruled(operator: Operator) ->
     assert operator.rows() == []
 
 
+# -- what happens between the look and the import
+
+
+async def plan_then(operator: Operator, meanwhile: Callable[[], Awaitable[None]]) -> list[Verdict]:
+    """Plan an import, let something happen, and carry the import out."""
+    seals, verdicts = operator.seals(), list[Verdict]()
+    async with (
+        open_loop(),
+        open_postgres(
+            operator.database.app_url, on_denied=lambda: None, keeper=SealingKeeper(seals)
+        ) as store,
+    ):
+        standings = Standings(PostgresVault(store.database, seals), Census(store.database))
+        imports = Imports(operator.base, TELEGRAM, store, standings, Wishes())
+        planned = await imports.plan()
+        await meanwhile()
+        await imports.carry_out(planned, verdicts.append)
+    return verdicts
+
+
+def test_a_file_that_is_replaced_after_the_look_is_not_imported(operator: Operator) -> None:
+    path = telethon(operator.base / "a.session", 8, numbered(1))
+
+    async def replace() -> None:
+        path.unlink()
+        telethon(path, 8, numbered(2))
+
+    (verdict,) = trio.run(plan_then, operator, replace)
+
+    assert (verdict.outcome, verdict.sentence.partition(":")[0]) == (Outcome.REFUSED, "in_use")
+    assert operator.rows() == []
+
+
+def test_a_file_that_is_removed_after_the_look_is_refused(operator: Operator) -> None:
+    path = telethon(operator.base / "a.session", 8, numbered(1))
+
+    async def remove() -> None:
+        path.unlink()
+
+    (verdict,) = trio.run(plan_then, operator, remove)
+
+    assert (verdict.outcome, operator.rows()) == (Outcome.REFUSED, [])
+
+
+def test_a_session_that_logs_in_after_the_look_is_left_alone(operator: Operator) -> None:
+    telethon(operator.base / "acme" / "crm.session", 8, numbered(1))
+    other = Credential(ACCOUNT + 2, 2, "149.154.167.51", 443, Secret(key_bytes(2).hex()))
+
+    async def log_in() -> None:
+        await trio.to_thread.run_sync(
+            lambda: operator.save(SessionKey("acme", "crm"), (Authorized(ACCOUNT + 2), Deposit(other)))
+        )
+
+    (verdict,) = trio.run(plan_then, operator, log_in)
+
+    assert verdict.outcome is Outcome.COLLISION
+    assert operator.kept(SessionKey("acme", "crm")) == other
+
+
 # -- what cannot run
 
 
@@ -492,15 +557,13 @@ def test_a_thousand_files_take_seconds_and_no_memory(
     thousand()
     command = [sys.executable, "-c", MEASURED, *operator.arguments, "--json"]
 
-    started = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    seconds = time.monotonic() - started
 
-    *_, peak = done.stderr.split()
+    *_, seconds, peak = done.stderr.split()
     assert json.loads(done.stdout)["summary"]["imported"] == 1000
-    record_property("seconds", seconds)
+    record_property("cpu_seconds", float(seconds))
     record_property("peak_mb", int(peak) / 1024)
-    assert seconds < 60
+    assert float(seconds) < 60  # of computing: what else the machine does makes no difference
     assert int(peak) < 200 * 1024  # kB; the libraries alone take about 100 MB
     assert len(operator.rows()) == 1000
 
@@ -509,7 +572,8 @@ MEASURED = """
 import resource, sys
 from ops.imports.cli import main
 code = main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
 sys.exit(code)
 """
 

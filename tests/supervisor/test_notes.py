@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors import events as a
+from actors.core.import_plan import Outcome
 from actors.core.states import Reason, SessionState
 from api.events import ApiEvent, QrStart, QrStarted
 from supervisor import events as s
@@ -93,6 +94,13 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "scope": "dc2",
         "circuit": "half_open",
     },
+    s.SessionConverted("acme/crm.session", Outcome.COLLISION, "acme/crm is STALE with another auth key"): {
+        "event": "session file not taken over",
+        "log_level": "warning",
+        "file": "acme/crm.session",
+        "outcome": "collision",
+        "why": "acme/crm is STALE with another auth key",
+    },
     s.Orphaned("task was destroyed", BOOM): {
         "event": "nobody awaited an asyncio failure",
         "log_level": "warning",
@@ -125,6 +133,7 @@ NOTED: dict[s.Event, dict[str, Any]] = {
     s.RowDenied(): {"event": "row level security refused a statement", "log_level": "error"},
 }
 COUNTED: list[s.Event] = [
+    s.SessionConverted("acme/crm.session", Outcome.PRESENT, "it is there already"),
     a.Loaded(KEY, SessionState.ABSENT),
     a.TokenRotated(KEY),
     a.SignalIgnored(KEY, SessionState.ABSENT, "TokenAccepted"),

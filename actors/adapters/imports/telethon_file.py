@@ -64,7 +64,7 @@ def _session(database: sqlite3.Connection) -> tuple[object, object, object, obje
     columns = {name for (name,) in database.execute("select name from pragma_table_info('sessions')")}
     if "dc_id" not in columns:
         raise Unreadable(
-            Fault.CORRUPT, "it does not name its data centre: open it once with Telethon 0.16, then import it"
+            Fault.CORRUPT, "it does not name its data centre, as files of December 2017: log in anew"
         )
     rows = database.execute("select dc_id, server_address, port, auth_key from sessions").fetchmany(2)
     if not rows:
