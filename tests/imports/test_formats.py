@@ -14,7 +14,7 @@ from telethon.sessions import SQLiteSession, StringSession
 from telethon.tl import types
 
 from actors.core.credential import UpdatePoint
-from actors.core.foreign import Fault, Format
+from actors.core.foreign import Fault, Format, Network, Unreadable
 from tests.imports.conftest import Read
 from tests.imports.makers import (
     ACCOUNT,
@@ -305,3 +305,13 @@ def _execute(path: Path, statement: str) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute(statement)
         database.commit()
+
+
+def test_a_sandbox_takes_its_own_sessions_and_refuses_real_ones() -> None:
+    sandbox = Network(is_sandbox=True, dcs={1: ("127.0.0.1", 8001), 2: ("127.0.0.1", 8002)})
+
+    sandbox.check(2, "127.0.0.1", 8002)
+    for dc_id, address in ((2, ADDRESS), (4, "127.0.0.1")):
+        with pytest.raises(Unreadable) as refused:
+            sandbox.check(dc_id, address, PORT)
+        assert refused.value.fault is Fault.OTHER_TELEGRAM

@@ -360,6 +360,16 @@ def test_a_key_that_was_given_up_stays_given_up(operator: Operator, state: Any, 
     assert operator.kept(key) is None
 
 
+def test_the_account_of_a_session_that_has_ended_is_free_for_another_one(operator: Operator) -> None:
+    path = telethon(operator.base / "acme" / "old.session", 8)
+    operator.run()
+    operator.save(SessionKey("acme", "old"), (Revoked(ACCOUNT, Reason.REQUESTED), Owe()))
+    path.unlink()
+    telethon(operator.base / "acme" / "new.session", 8, Made(key=key_bytes(2)))
+
+    assert operator.json().outcomes == {"acme/new.session": "imported"}
+
+
 def test_a_session_without_a_login_takes_the_files(operator: Operator) -> None:
     operator.save(SessionKey("acme", "crm"), (Absent(), None))
     telethon(operator.base / "acme" / "crm.session", 8)
