@@ -49,3 +49,7 @@ class CredentialSealed(Exception):
 
 class CredentialSpent(Exception):
     """An auth key that the session has given up is to become its credential again: it is never used twice."""
+
+
+class AppSealed(Exception):
+    """A tenant's own app is kept, but its secrets cannot be opened here. The sentence says why and names the fix."""

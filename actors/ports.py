@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from actors.core.app import OwnApp
 from actors.core.credential import Credential, Keeping
 from actors.core.messages import Command, Signal
 from actors.core.names import SessionKey
@@ -78,8 +79,24 @@ class OpenTelegram(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Something that connections share. Two are the same thing if they are equal; `of` is whose it is, for people."""
+
+    of: str
+    key: Hashable = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a connection shares with others beside its data centre: the app that it speaks as, and its proxy."""
+
+    app: Shared
+    proxy: Shared | None = None
+
+
 class Gate(Protocol):
-    """What a line asks before it opens a connection: many sessions share data centres, an app, a pace."""
+    """What a line asks before it opens a connection: many sessions share data centres, apps, proxies, a pace."""
 
     async def through(
         self,
@@ -87,6 +104,7 @@ class Gate(Protocol):
         attempt: Callable[[], Awaitable[Signal]],
         *,
         dc: Callable[[], int],
+        way: Way,
         background: bool,
     ) -> Signal:
         """Wait for a turn and make the attempt; or Unreachable at once, where it is known to be in vain.
@@ -294,4 +312,28 @@ class Directory(Protocol):
 
     async def wait_change(self, key: SessionKey, sequence: int, within: float) -> Snapshot:
         """The first snapshot after `sequence`, or the present one after `within` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptApp:
+    """A tenant's own app as it is kept: what it is, and how often it was written."""
+
+    app: OwnApp
+    version: int
+
+
+class Apps(Protocol):
+    """Where tenants' own apps are kept, their secrets sealed. Every method may raise StoreUnavailable."""
+
+    async def read(self, tenant_id: str) -> KeptApp | None:
+        """The tenant's own app, if it has one. Raises AppSealed where its secrets cannot be opened."""
+        ...
+
+    async def write(self, tenant_id: str, app: OwnApp) -> KeptApp:
+        """Put this in the place of whatever the tenant had."""
+        ...
+
+    async def remove(self, tenant_id: str) -> bool:
+        """Let the tenant use the service's app again; whether it had one of its own."""
         ...

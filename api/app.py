@@ -20,6 +20,7 @@ from api.pages import pages
 from api.qr import qr
 from api.session_commands import session_commands
 from api.session_tokens import session_tokens
+from api.tenants import tenants
 
 BODY_TIMEOUT = 10.0
 
@@ -51,6 +52,7 @@ def create_app(given: Doors) -> Quart:
     app.register_blueprint(session_tokens)
     app.register_blueprint(operators)
     app.register_blueprint(session_commands)
+    app.register_blueprint(tenants)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)
     app.before_request(_begin)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from actors.core.app import OwnApp, Proxy
 from actors.core.names import NAME_PATTERN
 from actors.core.secret import Secret
 from api.errors import BadJson, InvalidRequest
@@ -74,6 +75,9 @@ BotToken = Annotated[
     Field(description="What @BotFather gave."),
 ]
 Code = Annotated[Secret, _secret(64), Field(description="The login code that Telegram sent.")]
+ApiHash = Annotated[Secret, _secret(128)]
+ProxyUrl = Annotated[Secret, _secret(2048)]
+DeviceText = Annotated[str, Field(description="As account holders read it in Telegram's Devices.")]
 TransactionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -176,6 +180,34 @@ class CancelBody(Body):
     """Which login to give up."""
 
     ticket: TicketText
+
+
+class AppBody(Body):
+    """What a tenant shall have of its own at Telegram, in full: what is left out, the service's is used.
+
+    `proxy` has to be said, if only as null, so that nobody forgets it and connects directly.
+    """
+
+    proxy: Annotated[
+        ProxyUrl | None,
+        Field(description="socks5:// or http://, then [user:password@]host:port; null: connect directly."),
+    ]
+    api_id: Annotated[int | None, Field(description="Of the app, from https://my.telegram.org.")] = None
+    api_hash: Annotated[ApiHash | None, Field(description="Goes with api_id; never shown again.")] = None
+    device_model: DeviceText | None = None
+    system_version: DeviceText | None = None
+    app_version: DeviceText | None = None
+
+    def own_app(self) -> OwnApp:
+        """The same, checked. Raises InvalidApp."""
+        return OwnApp(
+            self.api_id,
+            self.api_hash,
+            None if self.proxy is None else Proxy.parse(self.proxy),
+            self.device_model,
+            self.system_version,
+            self.app_version,
+        )
 
 
 class FollowQuery(Body):

@@ -11,7 +11,7 @@ from quart import current_app
 from actors.clock import Clock
 from actors.core.secret import Secret
 from actors.guards import ApiKeys, CallbackKeys, Limits
-from actors.ports import Answers, Directory, Tickets
+from actors.ports import Answers, Apps, Directory, Tickets
 from api.errors import FeatureDisabled
 from api.events import Limited, Tell
 from api.pictures import Pictures
@@ -51,6 +51,7 @@ class Doors:
     api_keys: ApiKeys
     callback_keys: CallbackKeys
     limits: Limits
+    apps: Apps
     clock: Clock
     service_key: Secret
     token_key: Secret

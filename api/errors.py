@@ -119,3 +119,7 @@ class PasswordInvalid(Declined):
 
 class LoginEnded(Declined):
     """The login is over; `reason` says why."""
+
+
+class AppUnknown(Declined):
+    """The tenant has nothing of its own at Telegram."""

@@ -14,6 +14,7 @@ from quart import Response, g
 from werkzeug import exceptions as w
 
 from actors import errors as a
+from actors.core import app as c
 from actors.core.names import InvalidName
 from actors.core.transitions import AnotherLogin, MustWait, Refused
 from api import errors as e
@@ -154,6 +155,33 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ),
     e.SessionUnknown: _no(
         _S.NOT_FOUND, "session_unknown", "Unknown session", "Nobody has ever logged this session in."
+    ),
+    e.AppUnknown: _no(
+        _S.NOT_FOUND,
+        "app_unknown",
+        "No app of its own",
+        "This tenant has nothing of its own at Telegram: it uses the service's app.",
+    ),
+    c.InvalidApp: _no(
+        _S.UNPROCESSABLE_ENTITY,
+        "app_invalid",
+        "Invalid app",
+        "Give api_id and api_hash as Telegram shows them.",
+    ),
+    c.DishonestDevice: _no(
+        _S.UNPROCESSABLE_ENTITY,
+        "device_dishonest",
+        "Passes for another",
+        "Give your product's name, not that of Telegram's clients, of phones or of their systems.",
+    ),
+    c.InvalidProxy: _no(
+        _S.UNPROCESSABLE_ENTITY, "proxy_invalid", "Invalid proxy", "Give socks5:// or http://, host and port."
+    ),
+    a.AppSealed: _no(
+        _S.SERVICE_UNAVAILABLE,
+        "app_sealed",
+        "Cannot be opened",
+        "The tenant's secrets cannot be opened with this keyring. Put the key back, or write the app anew.",
     ),
     e.TransactionReused: _no(
         _S.UNPROCESSABLE_ENTITY,
@@ -307,7 +335,7 @@ def _place(error: Exception) -> str:
 
 def _detail(error: Exception, problem: Problem) -> str:
     match error:
-        case InvalidName():
+        case InvalidName() | c.InvalidApp() | a.AppSealed():
             return str(error)
         case e.Declined(detail=str(detail)):
             return detail
@@ -329,7 +357,7 @@ def _extensions(error: Exception) -> Mapping[str, Any]:
     match error:
         case e.Declined(extensions=extensions):
             return extensions
-        case InvalidName(field=field):
+        case InvalidName(field=field) | c.InvalidApp(field=field):
             return {"field": field}
         case _:
             return {}

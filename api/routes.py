@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
-from api import bodies, login_replies, replies, session_replies
+from api import bodies, login_replies, replies, session_replies, tenant_replies
 from api.permissions import Access, Open, Permission
 
 ADMITTED = ("unauthenticated", "session_expired", "init_data_expired", "forbidden", "store_unavailable")
@@ -298,6 +298,40 @@ OPERATORS = (
     ),
 )
 
+MANAGED = (*ADMITTED, "invalid_name", "unavailable")
+
+TENANTS = (
+    Route(
+        method="GET",
+        path="/api/v1/tenants/{tenant_id}/app",
+        needs=Permission.TENANTS_ADMIN,
+        name="readApp",
+        summary="What a tenant has of its own at Telegram, without its secrets.",
+        reply=tenant_replies.AppReply,
+        problems=(*MANAGED, "app_unknown", "app_sealed"),
+    ),
+    Route(
+        method="PUT",
+        path="/api/v1/tenants/{tenant_id}/app",
+        needs=Permission.TENANTS_ADMIN,
+        name="writeApp",
+        summary="Give a tenant an app, a device name and a proxy of its own, for connections from now on.",
+        body=bodies.AppBody,
+        reply=tenant_replies.AppReply,
+        problems=(*MANAGED, *READ, "app_invalid", "device_dishonest", "proxy_invalid"),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/tenants/{tenant_id}/app",
+        needs=Permission.TENANTS_ADMIN,
+        name="deleteApp",
+        summary="Let a tenant use the service's app, for connections from now on.",
+        status=204,
+        reply=None,
+        problems=(*MANAGED, "app_unknown"),
+    ),
+)
+
 ROUTES = (
     Route(
         method="POST",
@@ -368,6 +402,7 @@ ROUTES = (
     *LOGIN,
     *TOKENS,
     *OPERATORS,
+    *TENANTS,
     Route(
         method="GET",
         path="/",

@@ -95,9 +95,9 @@ def list_(path: Path) -> None:
 def rekey(*, keyring: KeyringPath, environment: Environment = "production") -> int:
     """Bring the database under the keyring's newest key, while the service runs.
 
-    Every tenant's data key is wrapped anew, every credential gets its fingerprint under the newest key. It can be
-    stopped and run again. DATABASE_URL is the service's own. Afterwards keep the older keys in the file for as long
-    as there are backups from their time.
+    Every tenant's data key is wrapped anew, every credential gets its fingerprint under the newest key, and tenants'
+    own apps are sealed anew. It can be stopped and run again. DATABASE_URL is the service's own. Afterwards keep the
+    older keys in the file for as long as there are backups from their time.
 
     Example: python -m ops.keys rekey --keyring /etc/usm/keyring
     """
@@ -105,6 +105,8 @@ def rekey(*, keyring: KeyringPath, environment: Environment = "production") -> i
     print(
         f"rekeyed: {done.data_keys} data keys, {done.fingerprints} fingerprints; refused: {len(done.refused)}"
     )
+    if done.apps:
+        print(f"sealed anew: the apps of {done.apps} tenants")
     if done.left_behind:
         print(
             f"{done.left_behind} erased credentials are known by older keys only: keep these in the keyring, or a "
@@ -117,7 +119,8 @@ def rekey(*, keyring: KeyringPath, environment: Environment = "production") -> i
 def verify(*, keyring: KeyringPath, environment: Environment = "production") -> int:
     """Open every credential in the database, as the service would, and say which cannot be opened and why.
 
-    Nothing is changed, and nothing of what was opened is shown. DATABASE_URL is the service's own.
+    Tenants' own apps are opened too. Nothing is changed, and nothing of what was opened is shown. DATABASE_URL is
+    the service's own.
 
     Example: python -m ops.keys verify --keyring /etc/usm/keyring
     """

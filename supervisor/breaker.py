@@ -57,6 +57,14 @@ class Breaker:
         """Seconds until a probe is let through; 0 when that is now, or when the circuit is closed."""
         return 0.0 if self.circuit is Circuit.CLOSED else max(0.0, self._rests_until - trio.current_time())
 
+    @property
+    def is_forgettable(self) -> bool:
+        """Whether a new one would be as good: no failure counts any more, or nobody has come to probe for long."""
+        now = trio.current_time()
+        if self.circuit is Circuit.CLOSED:
+            return all(at <= now - self._policy.window for at in self._failures.values())
+        return self._probe is None and now > self._rests_until + self._policy.longest_rest
+
     def check(self) -> None:
         """Raise CircuitOpen if an attempt would not be let through now."""
         if self.circuit is not Circuit.CLOSED and (self._probe is not None or self.retry_after > 0):

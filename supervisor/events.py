@@ -14,7 +14,7 @@ from supervisor.breaker import Circuit
 
 
 class Scope(StrEnum):
-    """What a circuit breaker watches over: Telegram's data centres, our app there, the database, a session."""
+    """What a circuit breaker watches over: Telegram's data centres, apps there, proxies, the database, a session."""
 
     DC1 = "dc1"
     DC2 = "dc2"
@@ -22,6 +22,7 @@ class Scope(StrEnum):
     DC4 = "dc4"
     DC5 = "dc5"
     API_ID = "api_id"
+    PROXY = "proxy"
     STORE = "store"
     SESSION = "session"
 
@@ -74,10 +75,17 @@ class NodeReleased:
 
 @dataclass(frozen=True, slots=True)
 class CircuitChanged:
-    """A circuit breaker opened, closed, or let its probe through."""
+    """A circuit breaker opened, closed, or let its probe through.
+
+    Where a scope has many, `of` is whose this one is, `open` how many of them are not closed, and `worst` how the
+    one is that is worst off.
+    """
 
     scope: Scope
     circuit: Circuit
+    of: str | None = None
+    open: int | None = None
+    worst: Circuit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The gate that every new connection to Telegram passes: its pace, and breakers for what all connections share.
+"""The gate that every new connection to Telegram passes: its pace, and breakers for what connections share.
+
+Each connection has two of them: that of the app it speaks as, and that of where it goes. That is its data centre or,
+with a proxy, the proxy alone: whoever goes through one neither tells nor is told anything of the data centre.
 
 So a thousand sessions do not each discover that a data centre is down, a restart is no storm, and a connect that
 stalls holds up nobody: it has had its turn, and keeps no place that another could need.
@@ -7,7 +10,8 @@ stalls holds up nobody: it has had its turn, and keeps no place that another cou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 
 import trio
 
@@ -15,7 +19,9 @@ from actors.clock import Clock
 from actors.core.messages import FloodWaited, LoginFailed, Signal, Unreachable
 from actors.core.names import SessionKey
 from actors.core.states import Reason
+from actors.ports import Shared, Way
 from supervisor.breaker import Attempt, Breaker, BreakerPolicy, CircuitOpen
+from supervisor.circuits import Circuits
 from supervisor.events import CircuitChanged, Scope, Tell
 from supervisor.pace import Pace
 
@@ -25,12 +31,34 @@ PATIENCE = 10.0
 ATTEMPT = 18.0
 """Seconds that a connect may take. With PATIENCE it stays below the 30 of `actors.perform`."""
 
-CONNECTION_SCOPES = (Scope.DC1, Scope.DC2, Scope.DC3, Scope.DC4, Scope.DC5, Scope.API_ID)
+DCS = (Scope.DC1, Scope.DC2, Scope.DC3, Scope.DC4, Scope.DC5)
+
+TROUBLES = (Reason.UNREACHABLE, Reason.PROXY_UNREACHABLE)
+"""What says that a connection did not get to where it goes."""
 
 
-def new_breakers(tell: Tell, policy: BreakerPolicy | None = None) -> Mapping[Scope, Breaker]:
+@dataclass(frozen=True, slots=True)
+class Breakers:
     """A breaker for each thing that connections share."""
-    return {scope: new_breaker(scope, tell, policy or BreakerPolicy()) for scope in CONNECTION_SCOPES}
+
+    dcs: Mapping[Scope, Breaker]
+    apps: Circuits
+    proxies: Circuits
+
+    def sweep(self) -> None:
+        """Drop those that know nothing any more; call it now and then."""
+        self.apps.sweep()
+        self.proxies.sweep()
+
+
+def new_breakers(tell: Tell, policy: BreakerPolicy | None = None) -> Breakers:
+    """All of them closed; they tell of their changes."""
+    policy = policy or BreakerPolicy()
+    return Breakers(
+        {scope: new_breaker(scope, tell, policy) for scope in DCS},
+        Circuits(Scope.API_ID, tell, policy),
+        Circuits(Scope.PROXY, tell, policy),
+    )
 
 
 def new_breaker(scope: Scope, tell: Tell, policy: BreakerPolicy) -> Breaker:
@@ -47,9 +75,9 @@ class Refusing(Exception):
 
 
 class ConnectGate:
-    """The Gate port of one process with one app at Telegram."""
+    """The Gate port of one process."""
 
-    def __init__(self, pace: Pace, breakers: Mapping[Scope, Breaker], clock: Clock) -> None:
+    def __init__(self, pace: Pace, breakers: Breakers, clock: Clock) -> None:
         self.breakers = breakers
         self._pace = pace
         self._clock = clock
@@ -73,22 +101,29 @@ class ConnectGate:
         attempt: Callable[[], Awaitable[Signal]],
         *,
         dc: Callable[[], int],
+        way: Way,
         background: bool,
     ) -> Signal:
         """See the port."""
         try:
-            self._check(dc())
+            self._check(dc(), way)
             await self._turn(background=background)
-            return await self._try(key, attempt, dc)
+            return await self._try(key, attempt, dc, way)
         except Refusing as refusing:
             return Unreachable(self._clock.now(), refusing.reason)
 
-    def _check(self, dc: int) -> None:
-        for scope in (_scope(dc), Scope.API_ID):
-            try:
-                self.breakers[scope].check()
-            except CircuitOpen as circuit_open:
-                raise Refusing(_reason(scope)) from circuit_open
+    def _check(self, dc: int, way: Way) -> None:
+        try:
+            self.breakers.apps.check(way.app)
+        except CircuitOpen as circuit_open:
+            raise Refusing(Reason.APP_REFUSED) from circuit_open
+        try:
+            if way.proxy is None:
+                self.breakers.dcs[_scope(dc)].check()
+            else:
+                self.breakers.proxies.check(way.proxy)
+        except CircuitOpen as circuit_open:
+            raise Refusing(Reason.PROXY_UNREACHABLE if way.proxy else Reason.UNREACHABLE) from circuit_open
 
     async def _turn(self, *, background: bool) -> None:
         if self._closed:
@@ -102,22 +137,27 @@ class ConnectGate:
         raise Refusing
 
     async def _try(
-        self, key: SessionKey, attempt: Callable[[], Awaitable[Signal]], dc: Callable[[], int]
+        self, key: SessionKey, attempt: Callable[[], Awaitable[Signal]], dc: Callable[[], int], way: Way
     ) -> Signal:
         began_at = dc()
-        self._check(began_at)  # much may have happened while this waited
+        self._check(began_at, way)  # much may have happened while this waited
         with (
-            self.breakers[_scope(began_at)].attempt(key) as at_dc,
-            self.breakers[Scope.API_ID].attempt(key) as with_app,
+            self._where(began_at, way.proxy, key) as where,
+            self.breakers.apps.attempt(way.app, key) as with_app,
         ):
             signal = await self._within_time(attempt)
-            if dc() == began_at:
-                _judge(signal, at_dc, with_app)
+            if way.proxy is not None or dc() == began_at:
+                _judge(signal, where, with_app)
             else:  # Telegram has sent this one on to another data centre: that one's verdict
-                at_dc.succeeded()
-                with suppress(CircuitOpen), self.breakers[_scope(dc())].attempt(key) as at_other:
+                where.succeeded()
+                with suppress(CircuitOpen), self._where(dc(), None, key) as at_other:
                     _judge(signal, at_other, with_app)
             return signal
+
+    def _where(self, dc: int, proxy: Shared | None, key: SessionKey) -> AbstractContextManager[Attempt]:
+        if proxy is None:
+            return self.breakers.dcs[_scope(dc)].attempt(key)
+        return self.breakers.proxies.attempt(proxy, key)
 
     async def _within_time(self, attempt: Callable[[], Awaitable[Signal]]) -> Signal:
         with trio.move_on_after(ATTEMPT):
@@ -125,25 +165,21 @@ class ConnectGate:
         return Unreachable(self._clock.now())
 
 
-def _judge(signal: Signal, at_dc: Attempt, with_app: Attempt) -> None:
-    """Whatever Telegram answers, its data centre works. To be asked to wait says nothing about the app."""
+def _judge(signal: Signal, where: Attempt, with_app: Attempt) -> None:
+    """Whatever Telegram answers, it was reached. To be asked to wait says nothing about the app."""
     match signal:
-        case Unreachable(reason=Reason.UNREACHABLE):
-            at_dc.failed()
+        case Unreachable(reason=reason) if reason in TROUBLES:
+            where.failed()
         case Unreachable(reason=Reason.APP_REFUSED) | LoginFailed(reason=Reason.APP_REFUSED):
-            at_dc.succeeded()
+            where.succeeded()
             with_app.refused()
         case FloodWaited():
-            at_dc.succeeded()
+            where.succeeded()
         case _:
-            at_dc.succeeded()
+            where.succeeded()
             with_app.succeeded()
 
 
 def _scope(dc: int) -> Scope:
     """Telegram has five data centres (core.telegram.org/api/datacenter). Raises ValueError for another's number."""
     return Scope(f"dc{dc}")
-
-
-def _reason(scope: Scope) -> Reason:
-    return Reason.APP_REFUSED if scope is Scope.API_ID else Reason.UNREACHABLE

@@ -148,7 +148,8 @@ def note(event: Event) -> None:
         case NodeReleased():
             log.warning("a minute without a crash, restarts go on")
         case CircuitChanged(scope=scope, circuit=circuit):
-            log.warning("circuit changed", scope=scope, circuit=circuit.name.lower())
+            whose = {} if event.of is None else {"of": event.of}
+            log.warning("circuit changed", scope=scope, circuit=circuit.name.lower(), **whose)
         case Farewell(key=key, outcome=outcome, error=error):
             level = logging.INFO if error is None else logging.ERROR
             log.log(level, "logout of an unused key", session=str(key), outcome=outcome, exc_info=error)

@@ -124,12 +124,17 @@ class Metrics:
         )
         self._circuits = Gauge(
             "circuit_state",
-            "Breakers: 0 closed, 1 half-open, 2 open; of those of sessions, the worst.",
+            "Breakers: 0 closed, 1 half-open, 2 open; of those of sessions, apps and proxies, the worst.",
             ["scope"],
             registry=registry,
         )
         for scope in s.Scope:
             self._circuits.labels(scope).set(Circuit.CLOSED)
+        self._circuits_open = Gauge(
+            "circuits_open", "Breakers of apps and proxies that are not closed.", ["scope"], registry=registry
+        )
+        for scope in (s.Scope.API_ID, s.Scope.PROXY):
+            self._circuits_open.labels(scope).set(0)
         self._resting: set[SessionKey] = set()
         self._brake = Gauge(
             "node_brake", "1 while restarts wait because many sessions crashed at once.", registry=registry
@@ -197,8 +202,10 @@ class Metrics:
                 self._brake.set(1)
             case s.NodeReleased():
                 self._brake.set(0)
-            case s.CircuitChanged(scope=scope, circuit=circuit):
-                self._circuits.labels(scope).set(circuit)
+            case s.CircuitChanged(scope=scope, circuit=circuit, worst=worst):
+                self._circuits.labels(scope).set(circuit if worst is None else worst)
+                if event.open is not None:
+                    self._circuits_open.labels(scope).set(event.open)
             case s.Sampled():
                 self._mailbox_depth.set(event.mailbox_depth)
                 self._connects_waiting.set(event.connects_waiting)

@@ -13,6 +13,7 @@ import trio
 
 from actors.actor import Surroundings
 from actors.adapters.answers import RedisAnswers
+from actors.adapters.apps import PostgresApps
 from actors.adapters.backup_register import PostgresBackupRegister
 from actors.adapters.backups.folder import BackupFolder
 from actors.adapters.census import Census
@@ -22,7 +23,7 @@ from actors.adapters.limits import RedisLimits
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.sealing import Seals
-from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
+from actors.adapters.telegram import DcAddress, TelegramApp, TelegramApps, TelethonLines
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
 from actors.clock import Clock
@@ -40,7 +41,7 @@ from supervisor.farewells import Courier
 from supervisor.folder import claimed
 from supervisor.front_door import front_door
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
-from supervisor.guarded_store import STORE_POLICY, GuardedStore
+from supervisor.guarded_store import STORE_POLICY, GuardedApps, GuardedStore
 from supervisor.imports import Imports, Wishes, network_of
 from supervisor.metrics import Metrics
 from supervisor.pace import Pace
@@ -76,6 +77,8 @@ class Process:
     tickets: RedisTickets
     answers: RedisAnswers
     limits: RedisLimits
+    kept_apps: PostgresApps
+    apps: TelegramApps
     sessions: Sessions
     view: View
 
@@ -142,6 +145,7 @@ class Process:
             trio.open_nursery() as nursery,
         ):
             self.vault = PostgresVault(self.store.database, seals, grace)
+            self.kept_apps = PostgresApps(self.store.database, seals)
             self.tickets = RedisTickets(redis)
             self.answers = RedisAnswers(redis)
             self.limits = RedisLimits(redis)
@@ -187,14 +191,15 @@ class Process:
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
         gate, store = self._connect_gate(), self._guarded_store()
+        self.apps = TelegramApps(self._telegram_app(), GuardedApps(self.kept_apps, store.breaker))
         lines = TelethonLines(
-            self._telegram_app(), self._settings.sessions_base_path, self.vault, self._clock, gate, self._tell
+            self.apps, self._settings.sessions_base_path, self.vault, self._clock, gate, self._tell
         )
         idle_after = self._settings.idle_after or inf
         surroundings = Surroundings(store, lines, self._clock, self._tell, idle_after)
         policy, courier = RestartPolicy(), Courier(self.vault, lines.log_out, self._clock, self._tell)
         self.sessions = Sessions(surroundings, policy, self._tell, starts=self._pace())
-        breakers = {**gate.breakers, Scope.STORE: store.breaker}
+        breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}
         self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_sampling, gate)
@@ -241,6 +246,7 @@ class Process:
 
     async def _keep_sampling(self, gate: ConnectGate) -> None:
         while True:
+            gate.breakers.sweep()
             self._tell(Sampled(self.sessions.fullest_mailbox, gate.waiting))
             await trio.sleep(SAMPLE_EVERY)
 
@@ -281,6 +287,7 @@ class Process:
             directory=self.sessions,
             tickets=self.tickets,
             answers=self.answers,
+            apps=self.apps,
             **front_door(settings, self.store.database, self.limits, self._clock),
             tree=self.view.tree,
             clock=self._clock,

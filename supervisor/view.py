@@ -13,6 +13,7 @@ from actors.clock import Clock
 from actors.core.names import SessionKey
 from actors.core.states import Authorized, State
 from supervisor.breaker import Breaker, Circuit
+from supervisor.circuits import Circuits
 from supervisor.events import Scope
 from supervisor.gate import ConnectGate
 from supervisor.keep_alive import Health, Phase
@@ -38,9 +39,17 @@ class View:
         return {
             "children": [self._child(child) for child in self.children],
             "totals": dict(Counter(session.published.snapshot.state.name for session in running.values())),
-            "breakers": {scope: _breaker(breaker) for scope, breaker in self.breakers.items()},
+            "breakers": self._breakers(),
             "brake": {"on": self.sessions.brake.is_on, "ends_in": round(self.sessions.brake.left, 1)},
             "connects_waiting": self.gate.waiting,
+        }
+
+    def _breakers(self) -> dict[str, Any]:
+        shared = self.gate.breakers
+        return {
+            **{scope: _breaker(breaker) for scope, breaker in self.breakers.items()},
+            Scope.API_ID: _circuits(shared.apps),
+            Scope.PROXY: _circuits(shared.proxies),
         }
 
     def _child(self, child: Child) -> dict[str, Any]:
@@ -84,6 +93,12 @@ class View:
 
 def _breaker(breaker: Breaker) -> dict[str, Any]:
     return {"state": _name(breaker.circuit), "retry_after": round(breaker.retry_after, 1)}
+
+
+def _circuits(circuits: Circuits) -> dict[str, Any]:
+    """Whose are in trouble, and how the worst is."""
+    each = [{"of": of, **_breaker(breaker)} for of, breaker in circuits.in_trouble()]
+    return {"state": _name(circuits.worst), "each": each}
 
 
 def _name(circuit: Circuit) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from actors.adapters.apps import PostgresApps
 from actors.adapters.opening import open_current, open_row
 from actors.adapters.postgres import Connection, Database, read_sql
 from actors.adapters.sealing import Seals, WrappedKey
 from actors.core.names import SessionKey
-from actors.errors import CredentialSealed
+from actors.errors import AppSealed, CredentialSealed
 
 PAGE = 200
 
@@ -38,6 +39,8 @@ class Rekeyed:
 
     data_keys: int = 0
     fingerprints: int = 0
+    apps: int = 0
+    """Tenants whose own api_hash or proxy was sealed anew."""
     left_behind: int = 0
     """Erased credentials: they are known by an older key for ever, for nothing is left to compute another from."""
     refused: dict[str, str] = field(default_factory=dict)
@@ -45,7 +48,7 @@ class Rekeyed:
 
 @dataclass(slots=True)
 class Verified:
-    """How many credentials were opened, and why the others could not be, by session."""
+    """How many credentials and apps were opened, and why the others could not be, by session or tenant."""
 
     opened: int = 0
     refused: dict[str, str] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class Rekeying:
         self._database = database
         self._seals = seals
         self._tell = tell
+        self._apps = PostgresApps(database, seals)
 
     async def rekey(self) -> Rekeyed:
         """Wrap every data key and know every credential by the keyring's current key. Raises StoreUnavailable.
@@ -65,11 +69,12 @@ class Rekeying:
         Gone through again until nothing new is found: a service that reads its keyring late writes with the old key.
         """
         done, before = Rekeyed(), -1
-        while done.data_keys + done.fingerprints > before:
-            before = done.data_keys + done.fingerprints
+        while done.data_keys + done.fingerprints + done.apps > before:
+            before = done.data_keys + done.fingerprints + done.apps
             done.refused.clear()
             await self._rewrap_all(done)
             await self._rename_all(done)
+            await self._reseal_apps(done)
         done.left_behind = await self._database.as_service(self._count_left)
         return done
 
@@ -89,6 +94,7 @@ class Rekeying:
 
         await self._each(_SESSIONS, [], ["tenant_id", "app_id"], ["", ""], its_own)
         await self._each(_SEALED, [None], _CREDENTIAL, ["", "", ""], another)
+        await self._verify_apps(seen)
         return seen
 
     # -- rekey
@@ -139,6 +145,15 @@ class Rekeying:
 
         return await self._database.as_service(write)
 
+    async def _reseal_apps(self, done: Rekeyed) -> None:
+        for tenant_id in await self._apps.to_reseal():
+            try:
+                await self._apps.reseal(tenant_id)
+            except AppSealed as sealed:
+                done.refused[f"app of {tenant_id}"] = str(sealed)
+            else:
+                done.apps += 1
+
     async def _count_left(self, connection: Connection) -> int:
         count: int = await connection.fetchval(_LEFT, self._seals.current)
         return count
@@ -162,6 +177,15 @@ class Rekeying:
                 seen.opened += 1
         except CredentialSealed as sealed:
             seen.refused[_named(key, fingerprint)] = str(sealed)
+
+    async def _verify_apps(self, seen: Verified) -> None:
+        for tenant_id in await self._apps.with_secrets():
+            try:
+                await self._apps.read(tenant_id)
+            except AppSealed as sealed:
+                seen.refused[f"app of {tenant_id}"] = str(sealed)
+            else:
+                seen.opened += 1
 
     # -- pages
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 
@@ -114,6 +114,21 @@ class Seals:
             "credential", self._environment, *session, place.epoch, place.version, key.tenant_id, key.key_id
         )
 
+    # -- single secrets
+
+    def seal_secret(self, secret: Secret, *place: str) -> tuple[bytes, str]:
+        """A secret under seal, for this place only, and the name of the keyring's key that seals it."""
+        name = self.current
+        return _seal(self._derive(name, "secret"), secret.reveal().encode(), self._placing(place, name)), name
+
+    def open_secret(self, sealed: bytes, name: str, *place: str) -> Secret:
+        """The secret that was sealed for this place. Raises CredentialSealed."""
+        text = _open(self._derive(name, "secret"), sealed, self._placing(place, name), "write it anew")
+        return Secret(text.decode())
+
+    def _placing(self, place: Sequence[str], name: str) -> bytes:
+        return _context("secret", self._environment, *place, name)
+
     # -- fingerprints
 
     def fingerprint(self, credential: Credential) -> str:
@@ -147,7 +162,7 @@ def _seal(key: bytes, text: bytes, context: bytes) -> bytes:
     return bytes([FORMAT]) + nonce + AESGCM(key).encrypt(nonce, text, context)
 
 
-def _open(key: bytes, sealed: bytes, context: bytes) -> bytes:
+def _open(key: bytes, sealed: bytes, context: bytes, fix: str = "log the session in again") -> bytes:
     if len(sealed) < OVERHEAD_BYTES or sealed[0] != FORMAT:
         raise CredentialSealed(
             f"sealed in a format that this release does not know (not {FORMAT}): run the release that wrote it"
@@ -157,7 +172,7 @@ def _open(key: bytes, sealed: bytes, context: bytes) -> bytes:
     except InvalidTag:
         raise CredentialSealed(
             "the seal does not hold: it was changed, moved, or made in another environment or with another keyring; "
-            "check ENVIRONMENT_NAME and BACKUP_ENCRYPTION_KEY_PATH, or log the session in again"
+            f"check ENVIRONMENT_NAME and BACKUP_ENCRYPTION_KEY_PATH, or {fix}"
         ) from None
 
 
@@ -169,13 +184,14 @@ def _encode(credential: Credential) -> bytes:
         credential.port,
         credential.auth_key.reveal(),
         [astuple(point) for point in credential.updates],
+        credential.api_id,
     )
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def _decode(text: bytes) -> Credential:
     with suppress(ValueError, TypeError):  # such an error has the text with it: nobody may get hold of it
-        account_id, dc_id, address, port, auth_key, updates = json.loads(text)
+        account_id, dc_id, address, port, auth_key, updates, api_id = json.loads(text)
         points = tuple(UpdatePoint(*point) for point in updates)
-        return Credential(account_id, dc_id, address, port, Secret(auth_key), points)
+        return Credential(account_id, dc_id, address, port, Secret(auth_key), points, api_id)
     raise CredentialSealed("opened, but written by another release: run the release that wrote it")

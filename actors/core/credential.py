@@ -35,6 +35,8 @@ class Credential:
     auth_key: Secret
     """The 256 bytes of the key, in hexadecimal."""
     updates: tuple[UpdatePoint, ...] = ()
+    api_id: int | None = None
+    """The app that it was let in with, and speaks as for ever after; None if nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,13 @@ class InvalidName(ValueError):
         self.field = field
 
 
+def check_name(field: str, name: str) -> str:
+    """The name itself. Raises InvalidName."""
+    if not _NAME.fullmatch(name):
+        raise InvalidName(field)
+    return name
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class SessionKey:
     """Names one session: which tenant's, which app's. Raises InvalidName, so a bad key cannot exist."""
@@ -26,8 +33,7 @@ class SessionKey:
 
     def __post_init__(self) -> None:
         for field in ("tenant_id", "app_id"):
-            if not _NAME.fullmatch(getattr(self, field)):
-                raise InvalidName(field)
+            check_name(field, getattr(self, field))
 
     def __str__(self) -> str:
         return f"{self.tenant_id}/{self.app_id}"

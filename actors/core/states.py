@@ -57,6 +57,8 @@ class Reason(StrEnum):
     FLOOD_WAIT = "flood_wait"
     FROZEN = "frozen"
     APP_REFUSED = "app_refused"
+    APP_SEALED = "app_sealed"
+    PROXY_UNREACHABLE = "proxy_unreachable"
     UNKNOWN_ERROR = "unknown_error"
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_TAMPERED = "credential_tampered"

@@ -65,11 +65,15 @@ AT_OPENING = (Refusal,)
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """A moment when something can go wrong: where, about which account (None: unknown), in which methods."""
+    """A moment when something can go wrong: where, about which account, in which methods, by whose app.
+
+    An account or an app of None is unknown.
+    """
 
     dc_id: int
     phone: str | None = None
     methods: tuple[str, ...] = ()
+    api_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -77,8 +81,8 @@ class Rule:
     """`fault` happens to what fits.
 
     `method` is a shell pattern, None for whatever is sent or opened; `spares` are patterns that it passes over.
-    `phone` and `dc_id` narrow it down. `count` is how many times it will happen still; None means until the rule
-    is cleared. `held` is what has to be done then.
+    `phone`, `dc_id` and `api_id` narrow it down. `count` is how many times it will happen still; None means until
+    the rule is cleared. `held` is what has to be done then.
     """
 
     id: int
@@ -88,11 +92,14 @@ class Rule:
     dc_id: int | None = None
     count: int | None = None
     spares: tuple[str, ...] = ()
+    api_id: int | None = None
     held: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
     def fits(self, occasion: Occasion) -> bool:
         """Whether this rule strikes here."""
         if self.phone not in (None, occasion.phone) or self.dc_id not in (None, occasion.dc_id):
+            return False
+        if self.api_id not in (None, occasion.api_id):
             return False
         return self.method is None or any(self._fits_method(method) for method in occasion.methods)
 
@@ -126,6 +133,7 @@ class Faults:
         phone: str | None = None,
         dc_id: int | None = None,
         count: int | None = None,
+        api_id: int | None = None,
         spares: Iterable[str] = (),
     ) -> Rule:
         """Let methods answer with an RPC error, such as `fail("auth.*", "FLOOD_WAIT_7", count=1)`.
@@ -133,7 +141,9 @@ class Faults:
         Without a code, the one that Telegram sends with this name.
         """
         fault = RpcFailure(code if code is not None else usual_code(error), error)
-        return self.add(fault, method=method, phone=phone, dc_id=dc_id, count=count, spares=spares)
+        return self.add(
+            fault, method=method, phone=phone, dc_id=dc_id, count=count, api_id=api_id, spares=spares
+        )
 
     def nonsense(self, method: str, *, phone: str | None = None, count: int | None = None) -> Rule:
         """Let methods answer with what no client can make sense of."""
@@ -183,12 +193,13 @@ class Faults:
         phone: str | None = None,
         dc_id: int | None = None,
         count: int | None = None,
+        api_id: int | None = None,
         spares: Iterable[str] = (),
     ) -> Rule:
         """Put a rule in force; the methods above say it shorter."""
-        _check(fault, method, count)
+        _check(fault, method, count, api_id)
         number = digits(phone) if phone else None
-        rule = Rule(next(self._ids), fault, method, number, dc_id, count, tuple(spares))
+        rule = Rule(next(self._ids), fault, method, number, dc_id, count, tuple(spares), api_id)
         self._rules.append(rule)
         return rule
 
@@ -212,7 +223,7 @@ class Faults:
         return None
 
 
-def _check(fault: Fault, method: str | None, count: int | None) -> None:
+def _check(fault: Fault, method: str | None, count: int | None, api_id: int | None) -> None:
     if count is not None and count < 1:
         raise ValueError("a fault happens once at least: give a count of 1 or more, or none")
     if isinstance(fault, Stall) and count is not None:
@@ -221,5 +232,7 @@ def _check(fault: Fault, method: str | None, count: int | None) -> None:
         raise ValueError("a delay takes time: give more than 0 seconds")
     if isinstance(fault, AT_REQUEST) and method is None:
         raise ValueError("say at which methods it happens, such as 'auth.*', or '*' for all")
+    if api_id is not None and not isinstance(fault, AT_REQUEST):
+        raise ValueError("only a request says which app it is: give an api_id to fail, drop or reset only")
     if isinstance(fault, Refusal) and method is not None:
         raise ValueError("a connection is refused before any method is called: give no method")

@@ -8,6 +8,7 @@ from telethon.tl.core import GzipPacked
 
 from ops.sandbox import tl
 from ops.sandbox.call import Call
+from ops.sandbox.description import is_made_up
 from ops.sandbox.errors import RpcError
 from ops.sandbox.faults import AT_REQUEST, HangUp, Nonsense, Occasion, RpcFailure
 from ops.sandbox.keys import Device
@@ -57,7 +58,7 @@ def _unwrapped(call: Call, request: tl.Tl) -> tl.Tl:
 
 
 def _device(call: Call, request: tl.Tl) -> Device:
-    if request.api_id != call.world.description.api_id:
+    if request.api_id != call.world.description.api_id and not is_made_up(request.api_id):
         raise RpcError(400, "CONNECTION_API_ID_INVALID")
     said = (request.device_model, request.system_version, request.app_version, request.lang_code)
     return Device(request.api_id, *said)
@@ -69,7 +70,8 @@ def _outcome(call: Call) -> tl.Tl:
     call.outbox.concerns(name, phone)
     if call.key.duplicated:
         raise RpcError(406, "AUTH_KEY_DUPLICATED")
-    if _suffers_nonsense(call, Occasion(call.dc_id, phone, (name,))):
+    api_id = call.key.device.api_id if call.key.device else None
+    if _suffers_nonsense(call, Occasion(call.dc_id, phone, (name,), api_id)):
         return []
     method = METHODS.get(type(call.request))
     if method is None:

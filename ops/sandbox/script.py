@@ -45,11 +45,12 @@ def _flag(*names: str, **options: Any) -> Flag:
 _WHO = _flag("phone", metavar="PHONE", help="whose: a phone number of an account")
 _PHONE = _flag("--phone", help="only this account's (default: anybody's)")
 _DC = _flag("--dc", type=int, dest="dc_id", metavar="ID", help="only on this data centre (default: all)")
+_APP = _flag("--api-id", type=int, dest="api_id", metavar="ID", help="only by this app (default: any)")
 _TIMES = _flag("--times", type=int, dest="count", metavar="N", help="so often (default: until cleared)")
 _METHOD = _flag("--method", metavar="PATTERN", help="only for these methods, such as 'auth.*'")
 _AT = _flag("--method", metavar="PATTERN", help="not now, but whenever these methods are called: a rule")
 _SECONDS = _flag("seconds", type=float, metavar="SECONDS")
-_RULE = ("method", "error", "code", "seconds", "phone", "dc_id", "count")
+_RULE = ("method", "error", "code", "seconds", "phone", "dc_id", "count", "api_id")
 
 
 def _look(path: str) -> Callable[[argparse.Namespace], Ask]:
@@ -106,6 +107,7 @@ VERBS: Mapping[str, Verb] = {
             _flag("--code", type=int, help="its code (default: the one that Telegram sends)"),
             _PHONE,
             _DC,
+            _APP,
             _TIMES,
         ),
         _rule("fail"),
@@ -164,6 +166,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "duplicates": Verb("show each use of one auth key on two connections", (), _look("/duplicates")),
     "connections": Verb("show who is connected", (), _look("/connections")),
+    "devices": Verb("show every login as its owner reads it under Devices", (), _look("/devices")),
     "counts": Verb("show what was counted since the start", (), _look("/counts")),
 }
 

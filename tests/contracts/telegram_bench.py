@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import trio
 
-from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
+from actors.adapters.telegram import DcAddress, TelegramApp, TelegramApps, TelethonLines
 from actors.bridge import in_asyncio
 from actors.clock import Clock
 from actors.core import messages as m
@@ -29,7 +29,7 @@ from ops.sandbox import Sandbox
 from ops.sandbox.accounts import Account, code_of
 from supervisor.gate import ConnectGate, new_breakers
 from supervisor.pace import Pace
-from tests.fakes import FakeAccount, FakeTelegram, FakeVault
+from tests.fakes import FakeAccount, FakeApps, FakeTelegram, FakeVault
 
 KEY = SessionKey("tenant-a", "app-1")
 SOON = 5.0
@@ -185,10 +185,12 @@ class SandboxBench:
         self.sandbox = sandbox
         self.file = base / KEY.tenant_id / f"{KEY.app_id}.session"
         self._account = account
+        self.kept_apps = FakeApps()
+        self.apps = TelegramApps(_app(sandbox), self.kept_apps)
         gate = ConnectGate(Pace(100, burst=100), new_breakers(lambda _: None), self.clock)
         self.vault = FakeVault()
         self.events: list[ActorEvent] = []
-        self.lines = TelethonLines(_app(sandbox), base, self.vault, self.clock, gate, self.events.append)
+        self.lines = TelethonLines(self.apps, base, self.vault, self.clock, gate, self.events.append)
 
     def open(self) -> AbstractAsyncContextManager[Telegram]:
         lines: OpenTelegram = self.lines

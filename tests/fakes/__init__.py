@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 from actors.clock import Clock
 from actors.guards import ApiKeys, Limits
-from actors.ports import Answers, Farewells, OpenTelegram, Store, Tickets, Vault
+from actors.ports import Answers, Apps, Farewells, OpenTelegram, Store, Tickets, Vault
+from tests.fakes.apps import SERVICE, FakeApps
 from tests.fakes.guards import FakeApiKeys, FakeLimits
 from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
 from tests.fakes.vault import FakeVault
 
 __all__ = [
+    "SERVICE",
     "FakeAccount",
     "FakeAnswers",
     "FakeApiKeys",
+    "FakeApps",
     "FakeLimits",
     "FakeSession",
     "FakeStore",
@@ -30,6 +33,7 @@ _STORE: Callable[[], Store] = FakeStore
 _API_KEYS: Callable[[], ApiKeys] = FakeApiKeys
 _LIMITS: Callable[[], Limits] = FakeLimits
 _ANSWERS: Callable[[], Answers] = FakeAnswers
+_APPS: Callable[[], Apps] = FakeApps
 _TICKETS: Callable[[], Tickets] = FakeTickets
 _OPEN_TELEGRAM: Callable[[Clock, FakeVault], OpenTelegram] = FakeTelegram
 

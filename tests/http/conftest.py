@@ -28,6 +28,7 @@ from tests.fakes import (
     FakeAccount,
     FakeAnswers,
     FakeApiKeys,
+    FakeApps,
     FakeLimits,
     FakeSession,
     FakeStore,
@@ -72,6 +73,7 @@ class World:
     store: FakeStore
     tickets: FakeTickets
     answers: FakeAnswers
+    apps: FakeApps
     api_keys: FakeApiKeys
     limits: FakeLimits
     telegram: FakeTelegram
@@ -182,7 +184,7 @@ async def world() -> AsyncIterator[World]:
 async def open_world() -> AsyncIterator[World]:
     """A service of its own."""
     clock = Clock()
-    store, tickets, answers = FakeStore(), FakeTickets(), FakeAnswers()
+    store, tickets, answers, apps = FakeStore(), FakeTickets(), FakeAnswers(), FakeApps()
     telegram = FakeTelegram(clock, store.vault)
     keys, limits = FakeApiKeys(), FakeLimits()
     events: list[ApiEvent] = []
@@ -193,6 +195,7 @@ async def open_world() -> AsyncIterator[World]:
             directory=directory,
             tickets=tickets,
             answers=answers,
+            apps=apps,
             api_keys=keys,
             callback_keys=DerivedCallbackKeys(TOKEN_KEY),
             limits=limits,
@@ -208,7 +211,18 @@ async def open_world() -> AsyncIterator[World]:
         )
         app = create_app(doors)
         yield World(
-            doors, directory, store, tickets, answers, keys, limits, telegram, app, QuartClient(app), events
+            doors,
+            directory,
+            store,
+            tickets,
+            answers,
+            apps,
+            keys,
+            limits,
+            telegram,
+            app,
+            QuartClient(app),
+            events,
         )
         nursery.cancel_scope.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ from werkzeug import exceptions as w
 
 from actors import errors as a
 from actors.bridge import in_asyncio
+from actors.core import app as c
 from actors.core import messages as m
 from actors.core.names import InvalidName
 from actors.core.states import Reason
@@ -23,7 +25,7 @@ from api.events import Limited
 from api.limits import RULES
 from api.problems import PROBLEMS, problem_for
 from api.streams import Streams
-from tests.http.conftest import PASSWORD, Answer, VirtualTime, World
+from tests.http.conftest import PASSWORD, SERVICE_KEY, Answer, VirtualTime, World
 from tests.http.credentials import (
     callback_body,
     callback_headers,
@@ -253,6 +255,33 @@ async def transaction_in_work(world: World, _: VirtualTime) -> Answer:
     return await _step(world, ticket, CANARY)
 
 
+async def _give_app(world: World, **app: Any) -> Answer:
+    body = {"proxy": None} | app
+    return await world.call("PUT", "/api/v1/tenants/acme/app", body, credential=SERVICE_KEY)
+
+
+async def no_app(world: World, _: VirtualTime) -> Answer:
+    return await world.call("GET", f"/api/v1/tenants/{CANARY}/app", credential=SERVICE_KEY)
+
+
+async def half_an_app(world: World, _: VirtualTime) -> Answer:
+    return await _give_app(world, api_hash=CANARY)
+
+
+async def dishonest_device(world: World, _: VirtualTime) -> Answer:
+    return await _give_app(world, device_model=f"Telegram Desktop {CANARY}")
+
+
+async def broken_proxy(world: World, _: VirtualTime) -> Answer:
+    return await _give_app(world, proxy=f"ftp://{CANARY}:{CANARY}@{CANARY}:1")
+
+
+async def sealed_app(world: World, _: VirtualTime) -> Answer:
+    await _give_app(world, proxy=f"socks5://{CANARY}:{CANARY}@proxy:1080")
+    world.apps.has_key = False
+    return await world.call("GET", "/api/v1/tenants/acme/app", credential=SERVICE_KEY)
+
+
 SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Answer]]] = {
     e.BadJson: broken_json,
     e.InvalidRequest: wrong_type,
@@ -277,6 +306,11 @@ SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Ans
     e.LimitReached: too_many_passwords,
     e.TooManyStreams: too_many_streams,
     e.SessionUnknown: session_of_nobody,
+    e.AppUnknown: no_app,
+    c.InvalidApp: half_an_app,
+    c.DishonestDevice: dishonest_device,
+    c.InvalidProxy: broken_proxy,
+    a.AppSealed: sealed_app,
     e.TransactionReused: transaction_twice,
     e.TransactionInWork: transaction_in_work,
     e.AlreadyAuthorized: linked_already,

@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 import trio
 
+from actors.adapters.apps import PostgresApps
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import Keyring, KeyringFile, add_key
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.sealing import Seals
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
+from actors.core.app import OwnApp, Proxy
 from actors.core.credential import Deposit, Owe, Settle
 from actors.core.names import SessionKey
+from actors.core.secret import Secret
 from ops import keys
 from ops.launch.home import Home
 from tests.contracts.credentials import Saver, credential
@@ -330,6 +333,45 @@ def test_what_the_operator_can_mend_is_told_in_one_sentence(
     assert sentence in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert "s3cret" not in outcome.err
+
+
+# -- tenants' own apps
+
+
+def give_app(database: Database, path: Path) -> None:
+    async def main() -> None:
+        async with service(database, path) as (store, _):
+            apps = PostgresApps(store.database, Seals("test", KeyringFile(path)))
+            await apps.write("acme", OwnApp(12345, Secret("f" * 32), Proxy("socks5", "proxy", 1080)))
+            await apps.write("named", OwnApp(device_model="No secret"))
+
+    trio.run(main)
+
+
+def test_tenants_own_apps_are_sealed_anew_and_verified_without_the_old_key(
+    run: Run, database: Database, path: Path
+) -> None:
+    give_app(database, path)
+    run("add", str(path), "--name", "second")
+
+    done = run("rekey")
+    assert (done.code, "sealed anew: the apps of 1 tenants" in done.out) == (0, True)
+    assert "sealed anew" not in run("rekey").out
+    lines = path.read_text().splitlines()
+    path.write_text(lines[1] + "\n")
+    assert run("verify").out.strip() == "opened: 1; refused: 0"
+
+
+def test_a_tenants_app_that_cannot_be_opened_is_named(run: Run, database: Database, path: Path) -> None:
+    give_app(database, path)
+    path.unlink()
+    add_key(path, "another")
+
+    for command in ("rekey", "verify"):
+        outcome = run(command)
+        assert outcome.code == 1
+        assert "app of acme: api_hash" in outcome.out
+        assert "f" * 32 not in outcome.out
 
 
 # -- an installation's own

@@ -11,7 +11,7 @@ from actors.core.credential import Credential
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
 from actors.errors import StoreUnavailable
-from tests.fakes import FakeAccount
+from tests.fakes import SERVICE, FakeAccount
 from tests.simulation.world import TOKEN_LIFE, AuthKey, FarSide, World
 
 Act = Callable[[], m.Signal]
@@ -158,7 +158,9 @@ class Line:
             return await self._answer(trouble, act)
 
         by_itself = key is not self.login
-        return await world.gate.through(far.key, attempt, dc=lambda: far.dc, background=by_itself)
+        return await world.gate.through(
+            far.key, attempt, dc=lambda: far.dc, way=SERVICE, background=by_itself
+        )
 
     def _trouble(self, method: str) -> str | None:
         world, chance = self._world, self._world.chance

@@ -21,7 +21,7 @@ from supervisor.gate import ATTEMPT, ConnectGate, new_breakers
 from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import DRAIN, Sessions
-from tests.fakes import FakeTelegram, Stall
+from tests.fakes import SERVICE, FakeTelegram, Stall
 from tests.supervisor.service import Service
 
 RATE = 50
@@ -45,7 +45,9 @@ class GatedLine:
             self._crowd.connects.append(trio.current_time() - self._crowd.began)
             return await self._line.connect()
 
-        return await self._crowd.gate.through(self._session, attempt, dc=lambda: 2, background=True)
+        return await self._crowd.gate.through(
+            self._session, attempt, dc=lambda: 2, way=SERVICE, background=True
+        )
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._line, name)

@@ -14,10 +14,12 @@ from actors.core import messages as m
 from actors.core.names import SessionKey
 from actors.core.states import Reason
 from actors.perform import DEADLINES
+from actors.ports import Shared, Way
 from supervisor.breaker import BreakerPolicy, Circuit
 from supervisor.events import CircuitChanged, Event, Scope
 from supervisor.gate import ATTEMPT, PATIENCE, ConnectGate, new_breakers
 from supervisor.pace import Pace
+from tests.fakes import SERVICE
 
 ONLINE = m.Online(4242, 0.0)
 
@@ -37,13 +39,15 @@ class Telegram:
         self.reached: list[tuple[int, int]] = []
         self.answers: dict[int, Callable[[], Awaitable[m.Signal]]] = {}
 
-    async def connect(self, number: int, dc: int = 2, *, background: bool = True) -> m.Signal:
+    async def connect(
+        self, number: int, dc: int = 2, *, way: Way = SERVICE, background: bool = True
+    ) -> m.Signal:
         async def attempt() -> m.Signal:
             self.reached.append((number, dc))
             await trio.lowlevel.checkpoint()
             return await self.answers[dc]() if dc in self.answers else ONLINE
 
-        return await self.gate.through(key(number), attempt, dc=lambda: dc, background=background)
+        return await self.gate.through(key(number), attempt, dc=lambda: dc, way=way, background=background)
 
     def says(self, signal: m.Signal, dc: int = 2) -> None:
         async def answer() -> m.Signal:
@@ -58,7 +62,8 @@ class Telegram:
         self.answers[dc] = trio.sleep_forever
 
     def circuit(self, scope: Scope) -> Circuit:
-        return self.gate.breakers[scope].circuit
+        shared = {Scope.API_ID: self.gate.breakers.apps, Scope.PROXY: self.gate.breakers.proxies}
+        return shared[scope].worst if scope in shared else self.gate.breakers.dcs[scope].circuit
 
 
 async def test_a_thousand_sessions_do_not_each_discover_that_a_dc_is_down() -> None:
@@ -142,6 +147,86 @@ async def test_an_app_that_telegram_refuses_is_refused_to_everybody_at_once(answ
     assert (telegram.circuit(Scope.API_ID), telegram.circuit(Scope.DC1)) == (Circuit.OPEN, Circuit.CLOSED)
 
 
+def acme(proxy: str | None = None) -> Way:
+    """A way of the tenant acme's own."""
+    return Way(Shared("acme", ("acme", 1)), None if proxy is None else Shared("acme", proxy))
+
+
+def other(proxy: str | None = None) -> Way:
+    return Way(Shared("other", ("other", 2)), None if proxy is None else Shared("other", proxy))
+
+
+async def test_an_app_that_is_refused_is_refused_to_its_own_sessions_only() -> None:
+    telegram = Telegram()
+    telegram.says(m.Unreachable(0.0, Reason.APP_REFUSED))
+    await telegram.connect(1, way=acme())
+    telegram.says(ONLINE)
+
+    refused = await telegram.connect(2, way=acme())
+    assert isinstance(refused, m.Unreachable)
+    assert refused.reason is Reason.APP_REFUSED
+    for number, way in enumerate((other(), SERVICE) * 50, 10):
+        assert await telegram.connect(number, way=way) == ONLINE
+    assert telegram.told == [CircuitChanged(Scope.API_ID, Circuit.OPEN, "acme", 1, Circuit.OPEN)]
+
+
+@pytest.mark.parametrize("reason", [Reason.UNREACHABLE, Reason.PROXY_UNREACHABLE])
+async def test_a_broken_proxy_closes_the_way_for_its_own_sessions_only(reason: Reason) -> None:
+    telegram = Telegram()
+    telegram.says(m.Unreachable(0.0, reason))
+    for number in range(10):
+        last = await telegram.connect(number, way=acme("proxy"))
+    telegram.says(ONLINE)
+
+    assert len(telegram.reached) == 5
+    assert last == m.Unreachable(last.at, Reason.PROXY_UNREACHABLE)  # type: ignore[union-attr] # it is one
+    for number, way in enumerate((acme(), acme("another proxy"), other("proxy"), SERVICE), 20):
+        assert await telegram.connect(number, way=way) == ONLINE
+    assert telegram.told == [CircuitChanged(Scope.PROXY, Circuit.OPEN, "acme", 1, Circuit.OPEN)]
+    assert telegram.circuit(Scope.DC2) is Circuit.CLOSED
+
+
+async def test_a_stall_behind_a_proxy_is_the_proxys() -> None:
+    telegram = Telegram()
+    telegram.stalls()
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(lambda each: telegram.connect(each, way=acme("proxy")), number)
+
+    assert (telegram.circuit(Scope.PROXY), telegram.circuit(Scope.DC2)) == (Circuit.OPEN, Circuit.CLOSED)
+
+
+async def test_a_data_centre_that_is_down_is_no_news_to_whoever_goes_through_a_proxy() -> None:
+    telegram = Telegram()
+    telegram.is_down()
+    for number in range(5):
+        await telegram.connect(number)
+    assert telegram.circuit(Scope.DC2) is Circuit.OPEN
+
+    telegram.says(ONLINE)
+    assert await telegram.connect(10, way=acme("proxy")) == ONLINE
+    assert telegram.circuit(Scope.DC2) is Circuit.OPEN
+
+
+async def test_a_proxy_of_one_sick_session_stays_open_to_its_neighbours() -> None:
+    telegram = Telegram()
+    telegram.says(m.Unreachable(0.0, Reason.PROXY_UNREACHABLE))
+    for _ in range(100):
+        await telegram.connect(1, way=acme("proxy"))
+    assert telegram.told == []
+
+
+async def test_what_is_known_of_apps_and_proxies_is_swept_away_when_it_is_old() -> None:
+    telegram = Telegram()
+    telegram.says(m.Unreachable(0.0))
+    await telegram.connect(1, way=acme("proxy"))
+    assert len(telegram.gate.breakers.proxies) == 1
+
+    await trio.sleep(60)
+    telegram.gate.breakers.sweep()
+    assert (len(telegram.gate.breakers.apps), len(telegram.gate.breakers.proxies)) == (0, 0)
+
+
 async def test_a_login_that_was_sent_on_fails_where_it_was_sent_to() -> None:
     telegram = Telegram()
     here = 0
@@ -156,7 +241,7 @@ async def test_a_login_that_was_sent_on_fails_where_it_was_sent_to() -> None:
 
     for number in range(5):
         here = 2
-        await telegram.gate.through(key(number), sent_on, dc=where, background=False)
+        await telegram.gate.through(key(number), sent_on, dc=where, way=SERVICE, background=False)
 
     assert telegram.told == [CircuitChanged(Scope.DC4, Circuit.OPEN)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from actors.adapters.telegram import DcAddress, TelegramApp, TelethonLines
+from actors.adapters.telegram import DcAddress, TelegramApp, TelegramApps, TelethonLines
 from actors.bridge import open_loop
 from actors.clock import Clock
 from actors.core import messages as m
@@ -17,7 +17,7 @@ from supervisor.breaker import BreakerPolicy, Circuit
 from supervisor.events import CircuitChanged, Event, Scope
 from supervisor.gate import ConnectGate, new_breakers
 from supervisor.pace import Pace
-from tests.fakes import FakeVault
+from tests.fakes import FakeApps, FakeVault
 
 DC = 4
 
@@ -37,7 +37,8 @@ def test_lines_open_the_breaker_of_the_dc_that_they_cannot_reach(tmp_path: Path)
         clock = Clock()
         gate = ConnectGate(Pace(100, burst=100), new_breakers(told.append, BreakerPolicy(limit=3)), clock)
         app = TelegramApp(1, Secret("hash"), DcAddress(DC, "127.0.0.1", deaf_port()))
-        lines = TelethonLines(app, tmp_path, FakeVault(), clock, gate, told.append)
+        apps = TelegramApps(app, FakeApps())
+        lines = TelethonLines(apps, tmp_path, FakeVault(), clock, gate, told.append)
 
         async def log_in(number: int) -> None:
             async with lines(SessionKey("tenant", f"app-{number}"), lambda _: None) as line:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import trio
 
+from actors.core.app import OwnApp, Proxy
 from actors.core.names import SessionKey
 from actors.core.record import to_record
 from actors.core.states import Absent
-from actors.errors import StoreUnavailable, VersionConflict
-from actors.ports import Saved
+from actors.errors import AppSealed, StoreUnavailable, VersionConflict
+from actors.ports import KeptApp, Saved
 from supervisor.breaker import Breaker, Circuit
-from supervisor.guarded_store import STORE_POLICY, GuardedStore
-from tests.fakes import FakeStore
+from supervisor.guarded_store import STORE_POLICY, GuardedApps, GuardedStore
+from tests.fakes import FakeApps, FakeStore
 
 ROW = Saved(to_record(Absent()), 1, 0.0)
 
@@ -83,3 +84,30 @@ async def test_a_conflict_is_an_answer(guarded: GuardedStore) -> None:
         with pytest.raises(VersionConflict):
             await guarded.save(key(1), Saved(ROW.record, 1, 5.0), None)
     assert guarded.breaker.circuit is Circuit.CLOSED
+
+
+async def test_tenants_apps_are_behind_the_same_breaker() -> None:
+    breaker, apps = Breaker(STORE_POLICY, lambda _: None), FakeApps()
+    guarded = GuardedApps(apps, breaker)
+    await guarded.write("acme", OwnApp(device_model="Acme"))
+    apps.down = True
+    for number in range(20):
+        with pytest.raises(StoreUnavailable):
+            await guarded.read(f"tenant-{number}")
+    assert (apps.reads, breaker.circuit) == (STORE_POLICY.limit, Circuit.OPEN)
+
+    apps.down = False
+    await trio.sleep(STORE_POLICY.first_rest)
+    assert await guarded.read("acme") == KeptApp(OwnApp(device_model="Acme"), 1)
+    assert (await guarded.remove("acme"), breaker.circuit) == (True, Circuit.CLOSED)
+
+
+async def test_secrets_that_cannot_be_opened_are_no_outage() -> None:
+    breaker, apps = Breaker(STORE_POLICY, lambda _: None), FakeApps()
+    for number in range(10):
+        await apps.write(f"tenant-{number}", OwnApp(proxy=Proxy("http", "proxy", 1)))
+    apps.has_key = False
+    for number in range(10):
+        with pytest.raises(AppSealed):
+            await GuardedApps(apps, breaker).read(f"tenant-{number}")
+    assert breaker.circuit is Circuit.CLOSED

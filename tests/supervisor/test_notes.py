@@ -101,6 +101,13 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "outcome": "collision",
         "why": "acme/crm is STALE with another auth key",
     },
+    s.CircuitChanged(s.Scope.PROXY, Circuit.OPEN, "acme", 1, Circuit.OPEN): {
+        "event": "circuit changed",
+        "log_level": "warning",
+        "scope": "proxy",
+        "circuit": "open",
+        "of": "acme",
+    },
     s.Orphaned("task was destroyed", BOOM): {
         "event": "nobody awaited an asyncio failure",
         "log_level": "warning",

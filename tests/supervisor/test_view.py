@@ -11,6 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.core.names import SessionKey
+from actors.ports import Shared
 from supervisor.breaker import Circuit
 from supervisor.events import (
     CircuitChanged,
@@ -51,7 +52,7 @@ class Node:
         self.children = children
         policy = RestartPolicy(jitter=0.0)
         self.breakers = breakers
-        self.view = View(children, self.sessions, gate, breakers, policy, self.service.clock)
+        self.view = View(children, self.sessions, gate, breakers.dcs, policy, self.service.clock)
 
     @asynccontextmanager
     async def _stores(self) -> AsyncIterator[None]:
@@ -143,7 +144,7 @@ async def test_a_session_that_crashes_until_it_rests_and_is_tried_again() -> Non
 
 async def test_breakers_and_the_brake_are_shown() -> None:
     node = Node()
-    with node.breakers[Scope.DC4].attempt("somebody") as attempt:
+    with node.breakers.dcs[Scope.DC4].attempt("somebody") as attempt:
         attempt.refused()
     for number in range(5):
         node.sessions.brake.note_crash(SessionKey("tenant", f"app-{number}"))
@@ -152,8 +153,27 @@ async def test_breakers_and_the_brake_are_shown() -> None:
     tree = node.tree()
     assert tree["breakers"]["dc4"] == {"state": "open", "retry_after": 20.0}
     assert tree["breakers"]["dc2"] == {"state": "closed", "retry_after": 0.0}
+    assert tree["breakers"]["proxy"] == {"state": "closed", "each": []}
     assert tree["brake"] == {"on": True, "ends_in": 50.0}
     assert tree["connects_waiting"] == 0
+
+
+async def test_apps_and_proxies_in_trouble_are_shown_with_whose_they_are_and_nothing_more() -> None:
+    node = Node()
+    with node.breakers.apps.attempt(Shared("acme", ("acme", 12345, "canary-hash")), KEY) as attempt:
+        attempt.refused()
+    with node.breakers.proxies.attempt(Shared("other", "socks5://canary-proxy"), KEY) as attempt:
+        attempt.refused()
+    await trio.sleep(10)
+
+    tree = node.tree()
+    assert tree["breakers"]["api_id"] == {
+        "state": "open",
+        "each": [{"of": "acme", "state": "open", "retry_after": 20.0}],
+    }
+    assert tree["breakers"]["proxy"]["each"] == [{"of": "other", "state": "open", "retry_after": 20.0}]
+    assert "canary" not in json.dumps(tree)
+    assert "12345" not in json.dumps(tree)
 
 
 async def test_commands_that_wait_are_counted() -> None:
@@ -194,6 +214,21 @@ def test_circuits_are_shown_as_they_change() -> None:
     assert value(observed(opened, tried), "circuit_state", scope="dc3") == 1
 
 
+def test_of_many_apps_the_worst_and_how_many_are_not_closed_are_shown() -> None:
+    half = CircuitChanged(Scope.API_ID, Circuit.HALF_OPEN, "acme", 2, Circuit.OPEN)
+    some = observed(half)
+    assert (value(some, "circuit_state", scope="api_id"), value(some, "circuits_open", scope="api_id")) == (
+        2,
+        2,
+    )
+    some.observe(CircuitChanged(Scope.API_ID, Circuit.CLOSED, "acme", 0, Circuit.CLOSED))
+    assert (value(some, "circuit_state", scope="api_id"), value(some, "circuits_open", scope="api_id")) == (
+        0,
+        0,
+    )
+    assert value(some, "circuits_open", scope="proxy") == 0
+
+
 def test_the_sessions_circuit_is_open_while_any_session_rests() -> None:
     parked, unparked = SessionParked(KEY, Boom(), 300), SessionUnparked(KEY)
     other_parked = SessionParked(OTHER, Boom(), 300)
@@ -215,7 +250,11 @@ def test_the_brake_and_the_samples_are_shown() -> None:
 
 
 def test_no_new_metric_names_a_tenant() -> None:
-    metrics = observed(SessionParked(KEY, Boom(), 300), CircuitChanged(Scope.DC3, Circuit.OPEN))
+    metrics = observed(
+        SessionParked(KEY, Boom(), 300),
+        CircuitChanged(Scope.DC3, Circuit.OPEN),
+        CircuitChanged(Scope.PROXY, Circuit.OPEN, KEY.tenant_id, 1, Circuit.OPEN),
+    )
     labels = {
         (name, label)
         for metric in metrics.registry.collect()

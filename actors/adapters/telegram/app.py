@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import gmpy2
 from telethon import TelegramClient
@@ -10,20 +10,19 @@ from telethon.crypto import rsa
 from telethon.network import authenticator
 
 from actors.adapters.telegram.live_session import LiveSession
+from actors.adapters.telegram.proxied import ProxiedConnection
+from actors.core.app import DeviceProfile, Proxy
 from actors.core.secret import Secret
+from actors.ports import Shared, Way
+
+__all__ = ["DcAddress", "DeviceProfile", "TelegramApp", "new_client", "prepare_telethon"]
+
+MASTER = "master"
+"""Whose the service's own app is said to be."""
 
 CONNECT_TIMEOUT = 10
 ENTITY_CACHE_LIMIT = 500
 """Telethon's in-memory entity cache per client; its default of 5000 costs 0.4 MB a session."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceProfile:
-    """What the account holder reads in Telegram's Devices list. Honest and the same at every connect."""
-
-    device_model: str = "UnifiedSessionManager"
-    system_version: str = "server"
-    app_version: str = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,44 @@ class DcAddress:
 
 @dataclass(frozen=True, slots=True)
 class TelegramApp:
-    """The credentials of an app at Telegram. `home` and `rsa_public_key` are set for the sandbox only."""
+    """What connections present themselves as. `home` and `rsa_public_key` are set for the sandbox only.
+
+    `tenant_id` is for whose sessions it is, `version` which writing of what that tenant has of its own this is, and
+    `service` the service's own app. They are not set in the latter.
+    """
 
     api_id: int
     api_hash: Secret
     home: DcAddress | None = None
     rsa_public_key: str | None = None
     device: DeviceProfile = field(default_factory=DeviceProfile)
+    proxy: Proxy | None = None
+    tenant_id: str | None = None
+    version: int = 0
+    service: TelegramApp | None = None
+
+    def speaking(self, session: LiveSession) -> TelegramApp:
+        """The app that the key of this session speaks as: the one that let it in, whatever the tenant has by now.
+
+        "API ID is supposed to never change after authorization" (a maintainer of TDLib in its issue 2119). A key
+        of which nobody noted it was let in by the service's own. To speak takes no api_hash, only a login does.
+        """
+        service = self.service or self
+        api_id = session.api_id or service.api_id
+        if api_id == self.api_id:
+            return self
+        api_hash = service.api_hash if api_id == service.api_id else Secret("")
+        return replace(self, api_id=api_id, api_hash=api_hash)
+
+    @property
+    def way(self) -> Way:
+        """What its connections share with others. Of what was written anew, nothing is known yet."""
+        service = self.service or self
+        is_service = (self.api_id, self.api_hash) == (service.api_id, service.api_hash)
+        own = Shared(self.tenant_id or MASTER, (self.tenant_id, self.version, self.api_id, self.api_hash))
+        app = Shared(MASTER, (self.api_id, self.api_hash)) if is_service else own
+        proxy = None if self.proxy is None else replace(own, key=(self.tenant_id, self.version, self.proxy))
+        return Way(app, proxy)
 
 
 def prepare_telethon(app: TelegramApp) -> None:
@@ -67,10 +97,14 @@ def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
     """
     if app.home is not None and not session.server_address:
         session.set_dc(app.home.id, app.home.host, app.home.port)
+    speaking = app.speaking(session)
     return TelegramClient(
         session,
-        app.api_id,
-        app.api_hash.reveal(),
+        speaking.api_id,
+        speaking.api_hash.reveal()
+        or "none",  # Telethon insists on one, and sends it with logins of its own only
+        connection=ProxiedConnection,
+        proxy=app.proxy,
         timeout=CONNECT_TIMEOUT,
         # Retries of a request follow a DC migration; whole connections are retried by the actor, with backoff.
         request_retries=3,

@@ -12,6 +12,7 @@ import asyncio
 from telethon import errors as t
 from telethon.errors.common import AuthKeyNotFound, InvalidBufferError, SecurityError
 
+from actors.adapters.telegram.proxied import ProxyUnreachable
 from actors.bridge import BridgeLost
 from actors.core import messages as m
 from actors.core.states import Reason
@@ -37,12 +38,18 @@ LOGIN_ENDED: dict[type[BaseException], Reason] = {
     t.PhoneNumberAppSignupForbiddenError: Reason.PHONE_NUMBER_UNOCCUPIED,
     t.ApiIdInvalidError: Reason.APP_REFUSED,
     t.ApiIdPublishedFloodError: Reason.APP_REFUSED,
+    t.ConnectionApiIdInvalidError: Reason.APP_REFUSED,
     t.UpdateAppToLoginError: Reason.APP_REFUSED,
     t.UserDeactivatedError: Reason.ACCOUNT_DELETED,
     t.UserDeactivatedBanError: Reason.ACCOUNT_BANNED,
 }
 
-APP_REFUSED = (t.ApiIdInvalidError, t.ApiIdPublishedFloodError, t.UpdateAppToLoginError)
+APP_REFUSED = (
+    t.ApiIdInvalidError,
+    t.ApiIdPublishedFloodError,
+    t.ConnectionApiIdInvalidError,  # what initConnection says; the others are answers to a login
+    t.UpdateAppToLoginError,
+)
 
 WAITS = (
     t.FloodWaitError,
@@ -90,6 +97,8 @@ def session_signal(error: BaseException, now: float) -> m.Signal | None:
 def _passing(error: BaseException, now: float) -> m.Signal | None:
     if isinstance(error, WAITS):
         return m.FloodWaited(now + error.seconds)
+    if isinstance(error, ProxyUnreachable):
+        return m.Unreachable(now, Reason.PROXY_UNREACHABLE)
     if isinstance(error, PASSING):
         return m.Unreachable(now)
     if isinstance(error, t.RPCError):

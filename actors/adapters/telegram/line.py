@@ -10,6 +10,7 @@ import trio
 from telethon import functions, types
 
 from actors.adapters.telegram.app import TelegramApp, prepare_telethon
+from actors.adapters.telegram.apps import TelegramApps
 from actors.adapters.telegram.credentials import Credentials, Unusable
 from actors.adapters.telegram.failures import login_signal, session_signal
 from actors.adapters.telegram.live_session import LiveSession
@@ -33,13 +34,13 @@ Classify = Callable[[BaseException, float], m.Signal | None]
 
 
 class TelethonLines:
-    """Opens lines: the OpenTelegram port for one app at Telegram, one folder of session files and one vault."""
+    """Opens lines: the OpenTelegram port for tenants' apps at Telegram, one folder of session files and one vault."""
 
     def __init__(
-        self, app: TelegramApp, base: Path, vault: Vault, clock: Clock, gate: Gate, tell: Tell
+        self, apps: TelegramApps, base: Path, vault: Vault, clock: Clock, gate: Gate, tell: Tell
     ) -> None:
-        prepare_telethon(app)
-        self.app = app
+        prepare_telethon(apps.service)
+        self.apps = apps
         self.credentials = Credentials(SessionFiles(base), vault, tell)
         self.clock = clock
         self.gate = gate
@@ -76,11 +77,11 @@ class TelethonLine:
     def __init__(self, key: SessionKey, tell: Callable[[m.Signal], None], lines: TelethonLines) -> None:
         self._key = key
         self._tell = tell
-        self._app = lines.app
+        self._apps = lines.apps
         self._credentials = lines.credentials
         self._clock = lines.clock
         self._gate = lines.gate
-        self._wire = Wire(lines.app, lambda: tell(m.TokenAccepted()), self._ended)
+        self._wire = Wire(lambda: tell(m.TokenAccepted()), self._ended)
         self._login: Login | None = None  # None while the wire is the session's
         self._kept: Credential | None = None  # as it was when it was last kept
 
@@ -121,8 +122,13 @@ class TelethonLine:
         login = self._login
         if login is None:
             await self.disconnect()
-            login = self._login = Login(self._app, self._wire, self._clock)
-        return await self._through_gate(lambda: step(login), login_signal, lambda: login.dc_id)
+            app = await self._apps.of(self._key.tenant_id, self._clock)
+            if not isinstance(app, TelegramApp):
+                return app
+            login = self._login = Login(app, self._wire, self._clock)
+        return await self._through_gate(
+            lambda: step(login), login_signal, login.session, dc=lambda: login.dc_id
+        )
 
     # -- the session
 
@@ -135,7 +141,7 @@ class TelethonLine:
         except StoreUnavailable:
             return m.Unreachable(self._clock.now())
         signal = await self._through_gate(
-            lambda: self._validate(session), session_signal, lambda: session.dc_id, background=True
+            lambda: self._validate(session), session_signal, session, background=True
         )
         if isinstance(signal, m.Online):
             await self._checkpoint(session)
@@ -158,7 +164,7 @@ class TelethonLine:
     async def log_out_with(self, session: LiveSession, *, background: bool = False) -> m.Signal:
         """LoggedOut, or what a failed call means for this key."""
         return await self._through_gate(
-            lambda: self._log_out(session), session_signal, lambda: session.dc_id, background=background
+            lambda: self._log_out(session), session_signal, session, background=background
         )
 
     async def forget(self) -> None:
@@ -217,13 +223,30 @@ class TelethonLine:
     # -- how calls are made
 
     async def _through_gate(
-        self, call: Call, classify: Classify, dc: Callable[[], int], *, background: bool = False
+        self,
+        call: Call,
+        classify: Classify,
+        session: LiveSession,
+        *,
+        dc: Callable[[], int] | None = None,
+        background: bool = False,
     ) -> m.Signal:
-        """Make a call; if it must open a connection first, to `dc`, then when the gate lets it."""
+        """Make a call on this key; if it must open a connection first, to `dc`, then when the gate lets it.
+
+        What a tenant has of its own is asked for anew at each connection: so a change of it takes effect.
+        """
         if self._wire.is_connected:
             return await self._call(call, classify)
+        app = await self._apps.of(self._key.tenant_id, self._clock)
+        if not isinstance(app, TelegramApp):
+            return app
+        self._wire.app = app
         return await self._gate.through(
-            self._key, lambda: self._call(call, classify), dc=dc, background=background
+            self._key,
+            lambda: self._call(call, classify),
+            dc=dc or (lambda: int(session.dc_id)),
+            way=app.speaking(session).way,
+            background=background,
         )
 
     async def _call(self, call: Call, classify: Classify) -> m.Signal:

@@ -25,12 +25,15 @@ class LiveSession(MemorySession):  # type: ignore[misc]  # telethon publishes no
         super().__init__()
         self.account_id = account_id
         """Whose login this is; None while it is not logged in."""
+        self.api_id: int | None = None
+        """The app that lets, or let, its key in; None if nobody noted it."""
         self._channels: OrderedDict[int, int] = OrderedDict()
 
     @classmethod
     def of(cls, credential: Credential) -> Self:
         """A session that is logged in with this credential."""
         session = cls(credential.account_id)
+        session.api_id = credential.api_id
         session.set_dc(credential.dc_id, credential.address, credential.port)
         session.auth_key = AuthKey(bytes.fromhex(credential.auth_key.reveal()))
         for point in credential.updates:
@@ -45,7 +48,7 @@ class LiveSession(MemorySession):  # type: ignore[misc]  # telethon publishes no
         """What this session is logged in with, and how far its updates are known."""
         key = Secret(self.auth_key.key.hex())
         updates = tuple(self._point(entity_id, state) for entity_id, state in self.get_update_states())
-        return Credential(account_id, self.dc_id, self.server_address, self.port, key, updates)
+        return Credential(account_id, self.dc_id, self.server_address, self.port, key, updates, self.api_id)
 
     def process_entities(self, tlo: object) -> None:
         """Remember the channels among them."""

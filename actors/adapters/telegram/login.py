@@ -29,6 +29,7 @@ class Login:
         self._wire = wire
         self._clock = clock
         self.session = LiveSession()
+        self.session.api_id = app.api_id
         self._phone = Secret("")
         self._code_hash = ""
 

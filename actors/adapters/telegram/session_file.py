@@ -97,7 +97,8 @@ def _credential(database: sqlite3.Connection) -> Credential:
         UpdatePoint(entity_id, pts, qts, date, seq, hashes.get(_marked(entity_id), 0))
         for entity_id, pts, qts, date, seq in rows
     )
-    return Credential(account_id, dc_id, address, port, Secret(auth_key.hex()), points)
+    auth_key = Secret(auth_key.hex())
+    return Credential(account_id, dc_id, address, port, auth_key, points, _noted_api_id(database))
 
 
 def _fill(name: str, credential: Credential) -> None:
@@ -116,10 +117,26 @@ def _fill(name: str, credential: Credential) -> None:
         ourselves = types.InputPeerUser(0, credential.account_id)
         stored.process_entities(types.contacts.ResolvedPeer(None, channels, [ourselves]))
         stored.save()
+    _note_api_id(name, credential.api_id)
 
 
 def _marked(channel_id: int) -> int:
     return int(utils.get_peer_id(types.PeerChannel(channel_id)))
+
+
+def _note_api_id(name: str, api_id: int | None) -> None:
+    """In a table of our own, of which Telethon takes no notice, so that key and app cannot get separated."""
+    if api_id is not None:
+        with closing(sqlite3.connect(name)) as database, database:
+            database.execute("create table usm_app (api_id integer not null)")
+            database.execute("insert into usm_app values (?)", (api_id,))
+
+
+def _noted_api_id(database: sqlite3.Connection) -> int | None:
+    if database.execute("select 1 from sqlite_master where name = 'usm_app'").fetchone() is None:
+        return None
+    ((api_id,),) = database.execute("select api_id from usm_app").fetchall()
+    return int(api_id)
 
 
 def _sync_folder(folder: Path) -> None:

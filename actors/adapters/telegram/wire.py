@@ -15,14 +15,13 @@ from actors.adapters.telegram.live_session import LiveSession
 class Wire:
     """At most one connected client at any moment.
 
-    `scanned()` is called when a phone accepted a QR token, `ended(error)` when the connection ends by itself;
-    `error` is why, as far as Telethon knows.
+    `app` is what the next connection presents itself as; there is none until it is set. `scanned()` is called when
+    a phone accepted a QR token, `ended(error)` when the connection ends by itself; `error` is why, as far as
+    Telethon knows.
     """
 
-    def __init__(
-        self, app: TelegramApp, scanned: Callable[[], None], ended: Callable[[BaseException | None], None]
-    ) -> None:
-        self._app = app
+    def __init__(self, scanned: Callable[[], None], ended: Callable[[BaseException | None], None]) -> None:
+        self.app: TelegramApp | None = None
         self._scanned = scanned
         self._ended = ended
         self._client: Any = None
@@ -44,11 +43,17 @@ class Wire:
         if self.session is session and self.is_connected:
             return self._client
         await self.close()
-        client = self._client = new_client(self._app, session)
+        client = self._client = self.new_client(session)
         client.add_event_handler(self._token_accepted, events.Raw(types.UpdateLoginToken))
         await client.connect()
         self._watch(client)
         return client
+
+    def new_client(self, session: LiveSession) -> TelegramClient:
+        """A client on this key, not connected, that presents itself as `app`."""
+        if self.app is None:
+            raise RuntimeError("nobody has said what to present this connection as")
+        return new_client(self.app, session)
 
     async def switch_dc(self, dc_id: int) -> None:
         """Go over to another data centre with the same client, as a QR token's migration demands."""

@@ -27,6 +27,7 @@ class NewFault:
     phone: str | None = None
     dc_id: int | None = None
     count: int | None = None
+    api_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ async def add_fault() -> Reply:
     fault = _KINDS[new.kind](new)
     # A number that nobody has would make a rule that never strikes.
     phone = world().accounts[new.phone].phone if new.phone else None
-    rule = world().faults.add(fault, method=new.method, phone=phone, dc_id=new.dc_id, count=new.count)
+    rule = world().faults.add(
+        fault, method=new.method, phone=phone, dc_id=new.dc_id, count=new.count, api_id=new.api_id
+    )
     return _made(rule)
 
 
@@ -152,6 +155,6 @@ def _made(rule: Rule) -> Reply:
 
 
 def _shown(rule: Rule) -> dict[str, Any]:
-    names = ("id", "method", "phone", "dc_id", "count", "spares")
+    names = ("id", "method", "phone", "dc_id", "count", "api_id", "spares")
     kind = type(rule.fault).__name__
     return {name: getattr(rule, name) for name in names} | {"kind": kind, "fault": asdict(rule.fault)}

@@ -33,6 +33,19 @@ async def list_connections() -> Reply:
     )
 
 
+@routes.get("/devices")
+async def list_devices() -> Reply:
+    """Every login of every account, as its owner reads it under Devices."""
+    here = world()
+    return jsonify(
+        [
+            {"phone": here.accounts.by_id(key.user_id).phone, **asdict(key.device)}
+            for key in here.keys
+            if key.user_id is not None and key.device is not None
+        ]
+    )
+
+
 @routes.get("/counts")
 async def show_counts() -> Reply:
     """What has happened since the start, in numbers."""
