@@ -51,6 +51,8 @@ class Header:
     created_at: float
     """Seconds since the epoch."""
     account_id: int
+    api_id: int
+    """Of the app at Telegram that logged in; 0 if that is not known."""
     fingerprint: str
     """By which the auth key is known, as in `telegram_credentials`: see `Seals.fingerprint`."""
     length: int
@@ -70,6 +72,7 @@ class Subject:
     key: SessionKey
     environment: str
     account_id: int
+    api_id: int
     fingerprint: str
     created_at: float
 
@@ -86,6 +89,7 @@ def seal(subject: Subject, content: bytes, keyring: Keyring) -> bytes:
         _check(keyring, name),
         subject.created_at,
         subject.account_id,
+        subject.api_id,
         subject.fingerprint,
         len(packed),
     )

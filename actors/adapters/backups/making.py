@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from telethon.crypto import AuthKey
 from telethon.sessions import SQLiteSession
-from telethon.tl.types.updates import State
 
-from actors.core.credential import Credential, UpdatePoint
+from actors.adapters.telegram.sqlite_login import fill
+from actors.core.credential import Credential
 
 
 def telethon_file(credential: Credential) -> bytes:
@@ -17,16 +14,8 @@ def telethon_file(credential: Credential) -> bytes:
     # Telethon hands its database to nobody and closes only files.
     database = session._conn  # noqa: SLF001
     try:
-        session.set_dc(credential.dc_id, credential.address, credential.port)
-        session.auth_key = AuthKey(bytes.fromhex(credential.auth_key.reveal()))
-        for point in credential.updates:
-            session.set_update_state(point.entity_id, _state(point))
-        session.save()
+        fill(session, credential)
         content: bytes = database.serialize()
         return content
     finally:
         database.close()
-
-
-def _state(point: UpdatePoint) -> State:
-    return State(point.pts, point.qts, datetime.fromtimestamp(point.date, UTC), point.seq, unread_count=0)
