@@ -42,6 +42,14 @@ select format('alter table %s drop constraint %I', conrelid::regclass, conname) 
  where contype in ('c', 'f') and conrelid <> 0 and connamespace::regnamespace::text = any($1)
 """
 
+_LONE_KEYS = """
+select format('alter table %s drop constraint %I, add primary key (tenant_id, version)', conrelid::regclass, conname)
+  from pg_constraint where contype = 'p' and connamespace::regnamespace::text = any($1)
+   and (select array_agg(attname::text) from pg_attribute where attrelid = conrelid and attnum = any(conkey))
+       = '{tenant_id}'
+"""
+"""Where a tenant has one row only, a second one would be refused for that reason."""
+
 _VALUES = {
     "text": "'value {n}'",
     "character varying": "'value {n}'",
@@ -109,8 +117,9 @@ async def prepare(url: str) -> None:
     """Fill every table, and take away every other reason for a refusal: what is refused is refused by the wall."""
     connection: Connection = await asyncpg.connect(url)
     try:
-        for row in await connection.fetch(_CONSTRAINTS, SCHEMAS):
-            await connection.execute(row[0])
+        for reasons in (_CONSTRAINTS, _LONE_KEYS):
+            for row in await connection.fetch(reasons, SCHEMAS):
+                await connection.execute(row[0])
         await connection.execute("set session_replication_role = replica")  # no triggers while we fill
         for table in await tables(connection):
             if table.has_tenant and table.kind in ("r", "p"):

@@ -22,6 +22,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "CancelBody": {"ticket": "x" * 43},
     "CallbackBody": {"ticket": "x" * 43, "tg_user_id": ANNA, "two_fa_required": False},
     "IssueBody": {"tenant_id": "demo"},
+    "AppBody": {"proxy": None},
 }
 SOMEBODY = [None, *Role]
 STRANGERS = {"unauthenticated", "session_expired", "init_data_expired"}

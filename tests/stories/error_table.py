@@ -97,7 +97,12 @@ SESSION: dict[str, Fate] = {
 }
 """When a running session is asked whether it still is one."""
 
-APP: tuple[str, ...] = ("API_ID_INVALID", "API_ID_PUBLISHED_FLOOD", "UPDATE_APP_TO_LOGIN")
+APP: tuple[str, ...] = (
+    "API_ID_INVALID",
+    "API_ID_PUBLISHED_FLOOD",
+    "CONNECTION_API_ID_INVALID",
+    "UPDATE_APP_TO_LOGIN",
+)
 """Refusals of the app, and not of the session: its breaker opens and all its sessions wait."""
 
 CODE_SENDING: dict[str, Step] = {

@@ -15,7 +15,6 @@ import trio
 
 from actors.core.transitions import MustWait
 from actors.errors import Crashed
-from supervisor.events import Scope
 from supervisor.settings import Settings
 from tests.stories import error_table as table
 from tests.stories.conftest import RunningSandbox
@@ -177,7 +176,7 @@ async def test_a_refusal_of_the_app_costs_no_session_anything(
             "reconnecting",
             "wait",
         )
-        assert stage.process.view.breakers[Scope.API_ID].circuit.name == "OPEN"
+        assert stage.process.view.gate.breakers.apps.worst.name == "OPEN"
         assert (await stage.session(neighbour))["substate"] == "online"
 
 
@@ -188,7 +187,7 @@ async def test_a_refusal_of_the_app_ends_a_login(settings: Settings, sandbox: Ru
         reply = await begin(stage, person, "code")
 
         assert reply.json()["step"]["reason"] == "app_refused"
-        assert stage.process.view.breakers[Scope.API_ID].circuit.name == "OPEN"
+        assert stage.process.view.gate.breakers.apps.worst.name == "OPEN"
 
 
 @pytest.mark.parametrize("kind", ["drop", "reset"])
