@@ -63,7 +63,7 @@ class Farewell:
 
     async def follow(self, number: int, opened: asyncio.Semaphore) -> None:
         """Start a login and read its events to the end; count the bye."""
-        ticket = (await self.command(f"stream{number}", "PENDING_QR"))["login"]["ticket"]
+        ticket = await self.started(f"stream{number}")
         address = "/api/v1/login/current/events"
         with contextlib.suppress(httpx.HTTPError):
             async with self.service.stream("GET", address, headers={"X-Ticket": ticket}) as events:
@@ -72,6 +72,14 @@ class Farewell:
                 opened.release()
                 told = [line async for line in lines]
                 self.byes += "event: bye" in told
+
+    async def started(self, app: str) -> str:
+        """The ticket of a login; a busy service may refuse a start, and is asked again."""
+        while True:
+            try:
+                return str((await self.command(app, "PENDING_QR"))["login"]["ticket"])
+            except StopAsyncIteration:
+                await asyncio.sleep(1)
 
     async def give_commands(self, number: int) -> None:
         """Start and cancel logins until the service refuses."""

@@ -27,6 +27,8 @@ async def first_qr(http: httpx.AsyncClient, number: int) -> tuple[float, dict[st
     reply = await http.post(
         "/api/qr/start", json={"tenant_id": f"tenant{number % 10}", "app_id": f"app{number}"}
     )
+    if not reply.is_success:
+        print(f"refused: {reply.status_code} {reply.json().get('code')}")
     reply.raise_for_status()
     return time.perf_counter() - began, reply.json()
 
