@@ -14,15 +14,17 @@ async def test_a_session_is_shown_as_it_is(world: World) -> None:
 
     shown = (await world.call("GET", SESSION)).json
 
-    assert shown["state_since"] > 0
-    assert shown | {"state_since": 0, "version": 0} == {
+    assert 0 < shown["state_since"] < shown["retry_at"]
+    assert shown | {"state_since": 0, "retry_at": 0, "version": 0} == {
         "tenant_id": "demo",
         "app_id": "main",
         "state": "AUTHORIZED",
         "substate": "online",
         "reason": None,
         "user_action": "none",
+        "desired_state": "running",
         "state_since": 0,
+        "retry_at": 0,
         "telegram_user_id": 4242,
         "version": 0,
     }
