@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter
 from uuid import uuid4
 
 from quart import Quart, Response, g, request
 from quart.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import HTTPException
 
 from api import problems
 from api.admission import admit
@@ -23,6 +25,11 @@ from api.session_tokens import session_tokens
 from api.tenants import tenants
 
 BODY_TIMEOUT = 10.0
+REST_OF_BODY = 0.5
+"""Seconds that the rest of a body gets which was refused unread, so that its connection can be used again."""
+
+CUT_OFF = frozenset({408, 413})
+"""Statuses of requests whose body did not come to its end."""
 
 # frame-ancestors: Telegram Web shows Mini Apps in a frame, and X-Frame-Options could not name it.
 CONTENT_SECURITY_POLICY = (
@@ -74,8 +81,24 @@ async def _finish(response: Response) -> Response:
     headers["X-Request-Id"] = g.request_id
     # Static files say "no-cache" themselves; everything else may hold a ticket or a QR.
     headers.setdefault("Cache-Control", "no-store")
+    if not request.http_version.startswith("2") and not await _is_all_here(response.status_code):
+        headers["Connection"] = (
+            "close"  # the server closes it in any case: without the word clients would reuse it
+        )
     _tell(response.status_code)
     return response
+
+
+async def _is_all_here(status: int) -> bool:
+    """Whether the request has come to its end. Strangers are refused before their body is read."""
+    if status in CUT_OFF:
+        return False
+    try:
+        async with asyncio.timeout(REST_OF_BODY):
+            await request.body
+    except (TimeoutError, HTTPException):
+        return False
+    return True
 
 
 def _tell(status: int) -> None:

@@ -300,8 +300,8 @@ def _without_id(answer: Answer) -> dict[str, Any]:
 
 TestTwoTenants = TwoTenants.TestCase
 TestTwoTenants.settings = settings(
-    max_examples=int(os.environ.get("TENANTS_EXAMPLES", "12")),
-    stateful_step_count=40,
+    max_examples=int(os.environ.get("TENANTS_EXAMPLES", "8")),
+    stateful_step_count=30,
     deadline=None,
     derandomize="TENANTS_EXAMPLES" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
