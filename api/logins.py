@@ -180,7 +180,8 @@ async def _past_fetching(doors: Doors, opens: Ticket, state: State, within: floa
 
 
 def _fetches(step: Step) -> bool:
-    return isinstance(step, ShowQr) and step.token is None and step.reason is not Reason.FLOOD_WAIT
+    waits = isinstance(step, ShowQr) and step.reason in {Reason.FLOOD_WAIT, Reason.APP_REFUSED}
+    return isinstance(step, ShowQr) and step.token is None and not waits
 
 
 async def _remember(doors: Doors, opens: Ticket, step: Step) -> Secret:

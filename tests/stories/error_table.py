@@ -84,6 +84,7 @@ SESSION: dict[str, Fate] = {
     # another data centre's business
     "PHONE_MIGRATE_1": PASSING,
     "NETWORK_MIGRATE_1": PASSING,
+    "USER_MIGRATE_1": PASSING,
     # errors that a login meets, and a session by accident: they say nothing about it
     "PASSWORD_HASH_INVALID": HEALTHY,
     "PHONE_CODE_INVALID": HEALTHY,
@@ -126,6 +127,9 @@ CODE_TYPING: dict[str, Step] = {
     "PHONE_CODE_INVALID": Step("PENDING_CODE", "code", error="code_invalid"),
     "PHONE_CODE_EMPTY": Step("PENDING_CODE", "code", error="code_invalid"),
     "PHONE_CODE_EXPIRED": Step("ABSENT", "failed", "code_expired"),
+    "PHONE_HASH_EXPIRED": Step("ABSENT", "failed", "code_expired"),
+    "PHONE_CODE_HASH_EMPTY": Step("ABSENT", "failed", "code_expired"),
+    "AUTH_KEY_UNREGISTERED": Step("ABSENT", "failed", "login_refused"),
     "PHONE_NUMBER_UNOCCUPIED": Step("ABSENT", "failed", "phone_number_unoccupied"),
     "SESSION_PASSWORD_NEEDED": Step("PENDING_PASSWORD", "password"),
     "FLOOD_WAIT_77": Step("PENDING_CODE", "code", error="flood_wait"),
@@ -139,6 +143,8 @@ PASSWORD_TYPING: dict[str, Step] = {
     "SRP_ID_INVALID": Step("PENDING_PASSWORD", "password", error="upstream_unavailable"),
     "SRP_PASSWORD_CHANGED": Step("PENDING_PASSWORD", "password", error="upstream_unavailable"),
     "PASSWORD_EMPTY": Step("PENDING_PASSWORD", "password", error="upstream_unavailable"),
+    "AUTH_KEY_UNREGISTERED": Step("ABSENT", "failed", "login_refused"),
+    "SESSION_REVOKED": Step("ABSENT", "failed", "login_refused"),
     "FLOOD_WAIT_77": Step("PENDING_PASSWORD", "password", error="flood_wait"),
     "RPC_CALL_FAIL": Step("PENDING_PASSWORD", "password", error="upstream_unavailable"),
     "NEVER_HEARD_OF": Step("PENDING_PASSWORD", "password", error="upstream_unavailable"),

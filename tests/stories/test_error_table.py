@@ -224,6 +224,18 @@ async def test_a_forgotten_key_is_the_end_of_a_session(settings: Settings, sandb
         assert seen["next_retry"] is None
 
 
+async def test_a_key_that_is_denied_once_and_wrongly_is_kept(
+    settings: Settings, sandbox: RunningSandbox
+) -> None:
+    async with standing(settings, sandbox) as stage:
+        person = await stage.linked()
+        await stage.control("POST", "/deny", {"phone": person.phone})
+        with trio.fail_after(WHOLE):
+            await stage.until(person, lambda state: not is_online(state))
+            await is_kept(stage, person)
+        assert (await stage.fate(person))["state"] == "AUTHORIZED"
+
+
 async def test_what_no_table_knows_crashes_one_life_and_costs_nothing(
     settings: Settings, sandbox: RunningSandbox
 ) -> None:

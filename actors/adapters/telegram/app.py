@@ -90,6 +90,14 @@ def prepare_telethon(app: TelegramApp) -> None:
     TelegramClient._config = None  # noqa: SLF001
 
 
+class HomeClient(TelegramClient):  # type: ignore[misc]  # telethon publishes no types
+    """A client that is logged in, and stays in the data centre that its key is good in."""
+
+    async def _switch_dc(self, new_dc: int) -> None:
+        """Telethon would go there with a fresh key, over the one that is logged in."""
+        raise ConnectionError(f"Telegram sends a session that is logged in on to data centre {new_dc}")
+
+
 def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
     """A client that never acts on its own: no reconnect, no sleeping through flood waits, its errors as they are.
 
@@ -98,7 +106,8 @@ def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
     if app.home is not None and not session.server_address:
         session.set_dc(app.home.id, app.home.host, app.home.port)
     speaking = app.speaking(session)
-    return TelegramClient(
+    is_logged_in = session.account_id is not None
+    return (HomeClient if is_logged_in else TelegramClient)(
         session,
         speaking.api_id,
         speaking.api_hash.reveal()
@@ -106,8 +115,8 @@ def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
         connection=ProxiedConnection,
         proxy=app.proxy,
         timeout=CONNECT_TIMEOUT,
-        # Retries of a request follow a DC migration; whole connections are retried by the actor, with backoff.
-        request_retries=3,
+        # Retries of a login's request follow a DC migration; all else is retried by the actor, with backoff.
+        request_retries=0 if is_logged_in else 3,
         connection_retries=1,
         auto_reconnect=False,
         flood_sleep_threshold=0,
@@ -116,5 +125,5 @@ def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
         system_version=app.device.system_version,
         app_version=app.device.app_version,
         entity_cache_limit=ENTITY_CACHE_LIMIT,
-        catch_up=session.account_id is not None,
+        catch_up=is_logged_in,
     )

@@ -30,6 +30,8 @@ DEFINITIVE: dict[type[BaseException], Reason] = {
 
 LOGIN_ENDED: dict[type[BaseException], Reason] = {
     t.PhoneCodeExpiredError: Reason.CODE_EXPIRED,
+    t.PhoneHashExpiredError: Reason.CODE_EXPIRED,
+    t.PhoneCodeHashEmptyError: Reason.CODE_EXPIRED,
     t.PhoneNumberInvalidError: Reason.PHONE_NUMBER_INVALID,
     t.PhoneNumberBannedError: Reason.PHONE_NUMBER_BANNED,
     t.PhoneNumberFloodError: Reason.PHONE_NUMBER_FLOOD,
@@ -80,6 +82,13 @@ def login_signal(error: BaseException, now: float) -> m.Signal | None:
         return m.PasswordRejected()
     ended = LOGIN_ENDED.get(type(error))
     return m.LoginFailed(ended) if ended is not None else _passing(error, now)
+
+
+def answer_signal(error: BaseException, now: float) -> m.Signal | None:
+    """The same for what a person has typed: with a key that Telegram no longer takes there is no going on."""
+    if type(error) in DEFINITIVE and type(error) not in LOGIN_ENDED:
+        return m.LoginFailed(Reason.LOGIN_REFUSED)
+    return login_signal(error, now)
 
 
 def session_signal(error: BaseException, now: float) -> m.Signal | None:

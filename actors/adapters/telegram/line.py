@@ -8,11 +8,12 @@ from pathlib import Path
 
 import trio
 from telethon import functions, types
+from telethon.errors.common import AuthKeyNotFound
 
 from actors.adapters.telegram.app import TelegramApp, prepare_telethon
 from actors.adapters.telegram.apps import TelegramApps
 from actors.adapters.telegram.credentials import Credentials, Unusable
-from actors.adapters.telegram.failures import login_signal, session_signal
+from actors.adapters.telegram.failures import answer_signal, login_signal, session_signal
 from actors.adapters.telegram.live_session import LiveSession
 from actors.adapters.telegram.login import Login
 from actors.adapters.telegram.session_file import SessionFiles
@@ -83,6 +84,7 @@ class TelethonLine:
         self._gate = lines.gate
         self._wire = Wire(lambda: tell(m.TokenAccepted()), self._ended)
         self._login: Login | None = None  # None while the wire is the session's
+        self._was_denied = False
         self._kept: Credential | None = None  # as it was when it was last kept
 
     # -- a login
@@ -101,11 +103,11 @@ class TelethonLine:
 
     async def sign_in(self, code: Secret) -> m.Signal:
         """See the port."""
-        return await self._log_in(lambda login: login.sign_in(code))
+        return await self._log_in(lambda login: login.sign_in(code), answer_signal)
 
     async def check_password(self, password: Secret) -> m.Signal:
         """See the port."""
-        return await self._log_in(lambda login: login.check_password(password))
+        return await self._log_in(lambda login: login.check_password(password), answer_signal)
 
     async def import_bot(self, token: Secret) -> m.Signal:
         """See the port."""
@@ -118,7 +120,9 @@ class TelethonLine:
             await self._call(lambda: self._log_out(login.session), login_signal)
         await self.disconnect()
 
-    async def _log_in(self, step: Callable[[Login], Awaitable[m.Signal]]) -> m.Signal:
+    async def _log_in(
+        self, step: Callable[[Login], Awaitable[m.Signal]], classify: Classify = login_signal
+    ) -> m.Signal:
         login = self._login
         if login is None:
             await self.disconnect()
@@ -126,9 +130,7 @@ class TelethonLine:
             if not isinstance(app, TelegramApp):
                 return app
             login = self._login = Login(app, self._wire, self._clock)
-        return await self._through_gate(
-            lambda: step(login), login_signal, login.session, dc=lambda: login.dc_id
-        )
+        return await self._through_gate(lambda: step(login), classify, login.session, dc=lambda: login.dc_id)
 
     # -- the session
 
@@ -141,9 +143,10 @@ class TelethonLine:
         except StoreUnavailable:
             return m.Unreachable(self._clock.now())
         signal = await self._through_gate(
-            lambda: self._validate(session), session_signal, session, background=True
+            lambda: self._validate(session), self._session_signal, session, background=True
         )
         if isinstance(signal, m.Online):
+            self._was_denied = False
             await self._checkpoint(session)
         return signal
 
@@ -259,8 +262,18 @@ class TelethonLine:
                 raise
             return signal
 
+    def _session_signal(self, error: BaseException, now: float) -> m.Signal | None:
+        """What a failed call means for the session. That its key is unknown must be said twice.
+
+        A data centre says that in the transport, without proof, and has been known to be wrong for a moment.
+        """
+        if isinstance(error, AuthKeyNotFound) and not self._was_denied:
+            self._was_denied = True
+            return m.Unreachable(now)
+        return session_signal(error, now)
+
     def _ended(self, error: BaseException | None) -> None:
         """The connection ended by itself. Of a session's own key, Telethon may know that it is the end of it."""
         now = self._clock.now()
-        signal = session_signal(error, now) if error is not None and self._login is None else None
+        signal = self._session_signal(error, now) if error is not None and self._login is None else None
         self._tell(signal if isinstance(signal, m.CredentialLost) else m.ConnectionLost(now))
