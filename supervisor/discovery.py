@@ -22,6 +22,11 @@ async def discover(imports: Imports, tell: Tell) -> None:
 
     try:
         await imports.carry_out(await imports.plan(), done)
-    except (StoreUnavailable, StoreRefused, OSError) as error:
-        log.warning("sessions could not all be discovered", error=str(error))
+    except* (StoreUnavailable, StoreRefused, OSError) as group:
+        log.warning("sessions could not all be discovered", error=str(_first(group)))
     log.info("sessions discovered", **{str(outcome): count for outcome, count in counts.items() if count})
+
+
+def _first(error: BaseException) -> BaseException:
+    """What is at the bottom of a group: several writers meet one and the same trouble."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

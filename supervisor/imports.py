@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,6 +40,9 @@ from supervisor.standings import Login, Standings
 
 AT_ONCE = 100
 """Logins that are held in memory, and looked up together."""
+
+WRITERS = 4
+"""Sessions that are written at the same time: most of an import is waiting for the database."""
 
 Progress = Callable[[int, int], None]
 """Is told how many files are read, and of how many."""
@@ -103,6 +106,7 @@ class Imports:
         self._standings = standings
         self._wishes = wishes
         self._clock = Clock()
+        self._reading = trio.Lock()
         self._mark = secrets.token_bytes(32)
         """Makes fingerprints that mean nothing outside of this run."""
 
@@ -126,13 +130,20 @@ class Imports:
         return survey.plan(self._wishes)
 
     async def carry_out(self, planned: Sequence[Planned], done: Callable[[Verdict], None]) -> None:
-        """Write what the plan says; `done` is told each verdict as it came out. Raises StoreUnavailable."""
+        """Write what the plan says; `done` is told each verdict as it comes out.
+
+        Raises StoreUnavailable and StoreRefused, in an exception group.
+        """
+        left = iter(planned)
         with Room.open() as room:
-            for each in planned:
-                if each.verdict.outcome is Outcome.IMPORTED:
-                    done(await self._import(room, each))
-                else:
-                    done(each.verdict)
+            async with trio.open_nursery() as nursery:
+                for _ in range(WRITERS):
+                    nursery.start_soon(self._write, room, left, done)
+
+    async def _write(self, room: Room, left: Iterator[Planned], done: Callable[[Verdict], None]) -> None:
+        for each in left:
+            is_new = each.verdict.outcome is Outcome.IMPORTED
+            done(await self._import(room, each) if is_new else each.verdict)
 
     # -- reading
 
@@ -166,7 +177,8 @@ class Imports:
         return key, credential
 
     async def _read(self, room: Room, found: Found) -> ForeignLogin:
-        return await trio.to_thread.run_sync(read, room, self._base, found, self._network)
+        async with self._reading:  # a room has place for one copy
+            return await trio.to_thread.run_sync(read, room, self._base, found, self._network)
 
     def _account(self, path: str, login: ForeignLogin) -> int:
         """Whose login it is: as the file says, or else as whoever imports says. Raises Unreadable."""

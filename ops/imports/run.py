@@ -22,7 +22,7 @@ from actors.core.import_plan import Verdict
 from actors.errors import StoreRefused, StoreUnavailable
 from ops.imports.place import Place, UsageError
 from ops.imports.screen import Screen
-from supervisor.imports import Imports, Planned, Wishes
+from supervisor.imports import WRITERS, Imports, Planned, Wishes
 from supervisor.metrics import conversions
 from supervisor.standings import Standings
 
@@ -37,7 +37,7 @@ class CannotRun(Exception):
 
 def run(place: Place, wishes: Wishes, screen: Screen, *, dry_run: bool) -> int:
     """Import, or only say what would become of each file. Raises CannotRun, UsageError and KeyboardInterrupt."""
-    verdicts: list[Verdict] = []
+    verdicts: list[Verdict] = []  # as far as it got
     _check(place)
     try:
         trio.run(_import, place, wishes, screen, verdicts, dry_run, strict_exception_groups=True)
@@ -105,7 +105,7 @@ async def _open_imports(place: Place, wishes: Wishes) -> AsyncIterator[Imports]:
     keeper = SealingKeeper(seals)
     async with (
         open_loop("fast"),
-        open_postgres(place.database(), pool_size=2, on_denied=_no_matter, keeper=keeper) as store,
+        open_postgres(place.database(), pool_size=WRITERS, on_denied=_no_matter, keeper=keeper) as store,
     ):
         await _reach(store, place)
         standings = Standings(PostgresVault(store.database, seals), Census(store.database))

@@ -51,6 +51,7 @@ class Screen:
 
     def show(self, verdicts: Sequence[Verdict]) -> int:
         """What became of each file: 1 if somebody has to look at one."""
+        verdicts = sorted(verdicts, key=lambda verdict: verdict.path)
         counts = Counter(verdict.outcome for verdict in verdicts)
         if self._as_json:
             files = [_as_json(verdict) for verdict in verdicts]

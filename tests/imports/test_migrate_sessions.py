@@ -561,6 +561,7 @@ def test_no_byte_of_a_key_is_shown(operator: Operator, tmp_path: Path) -> None:
     assert telethon_string(numbered(4))[:30] not in told
 
 
+@pytest.mark.timeout(900)  # the machine may have much else to do
 def test_a_thousand_files_take_seconds_and_no_memory(
     operator: Operator, thousand: Callable[[], None], record_property: Callable[[str, object], None]
 ) -> None:
@@ -599,22 +600,23 @@ def thousand(base: Path) -> Callable[[], None]:
     return make
 
 
+@pytest.mark.timeout(900)
 def test_an_import_that_is_killed_leaves_no_half_of_a_session_and_can_be_resumed(
     operator: Operator, base: Path
 ) -> None:
-    for number in range(150):
+    for number in range(80):
         telethon(base / "acme" / f"app{number:03}.session", 8, numbered(number))
     kills = 0
     for _ in range(20):
         had = len(operator.rows())
-        if had == 150:
+        if had == 80:
             break
         with subprocess.Popen(
             [sys.executable, str(ROOT / "ops" / "migrate_sessions.py"), *operator.arguments],
             cwd=base,
             stdout=subprocess.DEVNULL,
         ) as process:
-            while process.poll() is None and len(operator.rows()) < had + 20:
+            while process.poll() is None and len(operator.rows()) < had + 10:
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
             kills += process.wait() == -signal.SIGKILL
@@ -626,8 +628,8 @@ def test_an_import_that_is_killed_leaves_no_half_of_a_session_and_can_be_resumed
 
     assert kills >= 3
     assert operator.json().code == 0
-    assert len(operator.rows()) == 150
-    for number in (0, 74, 149):
+    assert len(operator.rows()) == 80
+    for number in (0, 40, 79):
         kept = operator.kept(SessionKey("acme", f"app{number:03}"))
         assert kept is not None
         assert bytes.fromhex(kept.auth_key.reveal()) == key_bytes(number)

@@ -26,12 +26,13 @@ def read_database(copy: Path, network: Network) -> ForeignLogin:
     try:
         with _open(copy) as database:
             _check_integrity(database)
+            _check_length(database, copy)
             return _reader(database)(database, network)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite quotes the damage
         raise Unreadable(Fault.CORRUPT, _sentence(error)) from error
 
 
-def _sentence(error: sqlite3.Error) -> str:
+def _sentence(error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if name == "SQLITE_INTERRUPT":
         return f"it could not be read within {PATIENCE:.0f} seconds"
@@ -60,6 +61,14 @@ def _check_integrity(database: sqlite3.Connection) -> None:
         raise Unreadable(
             Fault.CORRUPT, "it is damaged: SQLite's integrity check fails; restore it from a backup"
         )
+
+
+def _check_length(database: sqlite3.Connection, copy: Path) -> None:
+    """Where the last page is empty, SQLite does not mind that a part of it is missing."""
+    ((mode,),) = database.execute("pragma journal_mode").fetchall()
+    ((length,),) = database.execute("select page_count * page_size from pragma_page_count, pragma_page_size")
+    if mode != "wal" and copy.stat().st_size < length:
+        raise Unreadable(Fault.CORRUPT, "its end is missing: restore it from a backup")
 
 
 def _reader(database: sqlite3.Connection) -> Callable[[sqlite3.Connection, Network], ForeignLogin]:
