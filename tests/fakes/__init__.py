@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from actors.arbiter import Arbiter
 from actors.clock import Clock
 from actors.guards import ApiKeys, Limits
 from actors.ports import Answers, Apps, Farewells, OpenTelegram, Store, Tickets, Vault
 from tests.fakes.apps import SERVICE, FakeApps
+from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.guards import FakeApiKeys, FakeLimits
 from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
@@ -19,6 +21,7 @@ __all__ = [
     "FakeAnswers",
     "FakeApiKeys",
     "FakeApps",
+    "FakeArbiter",
     "FakeLimits",
     "FakeSession",
     "FakeStore",
@@ -29,6 +32,7 @@ __all__ = [
 ]
 
 # For mypy: each keeps to its port.
+_ARBITER: Callable[[], Arbiter] = FakeArbiter
 _STORE: Callable[[], Store] = FakeStore
 _API_KEYS: Callable[[], ApiKeys] = FakeApiKeys
 _LIMITS: Callable[[], Limits] = FakeLimits

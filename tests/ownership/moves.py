@@ -60,7 +60,7 @@ class Moves:
 
     def _dead(self, host: Host, row: Row) -> Iterator[Outcome]:
         is_owner = row.owner == 0
-        new = row._replace(is_alive=False, is_clean=row.is_clean and row.is_alive) if is_owner else row
+        new = row._replace(is_alive=False) if is_owner else row
         yield Outcome("starts again", h.started(host, self._timings), new, beats=True)
         if is_owner and h.may_be_attested(host, self._timings):
             free = Row(is_clean=new.is_clean)
@@ -116,7 +116,7 @@ class Moves:
             if owned:
                 ended = watch.fenced(after.watch, NodeEpoch(beat.node.node_id, OF_ROW))
                 after = replace(after, watch=ended)
-            new = row._replace(is_alive=False, is_clean=False) if owned else row
+            new = row._replace(is_alive=False) if owned else row
             what = f"fences node {{{which}}}"
             yield Outcome(what, after, new, beats=self.scene.acquiring_renews, fences=which)
             unheard = h.beat_moved(host, beat.node.node_id)
