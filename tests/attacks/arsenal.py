@@ -46,9 +46,12 @@ WRITES = {
     "insert returning": "insert into {table} ({columns}) values ({their_row}) returning *",
     "insert beside one's own": "insert into {table} ({columns}) values ({their_row}), ({our_row})",
     "insert from one's own": "insert into {table} ({columns}) select {moved} from {table} where tenant_id = '{us}'",
-    "insert or nothing": "insert into {table} ({columns}) values ({their_row}) on conflict do nothing",
+    "insert or nothing": (
+        "insert into {table} ({columns}) values ({their_row}), ({a_strangers_row}) on conflict do nothing"
+    ),
     "upsert": (
-        "insert into {table} ({columns}) values ({their_row}) on conflict ({key}) do update set tenant_id = '{them}'"
+        "insert into {table} ({columns}) values ({their_row})"
+        " on conflict ({key}) do update set tenant_id = '{them}' returning *"
     ),
     "upsert of one's own into theirs": (
         "insert into {table} ({columns}) select {columns} from {table} where tenant_id = '{us}'"

@@ -99,6 +99,8 @@ class Table:
             "same_key": " and ".join(f"mine.{column} = other.{column}" for column in self.key),
             "their_row": self.row(THEM, 9),
             "our_row": self.row(US, 9),
+            # where a tenant has one row only, theirs is there already
+            "a_strangers_row": self.row(f"{THEM}-2", 9),
             "moved": ", ".join(f"'{THEM}'" if column == "tenant_id" else column for column in self.columns),
             "us": US,
             "them": THEM,
@@ -135,12 +137,12 @@ async def prepare(url: str) -> None:
 
 
 async def theirs(connection: Connection, every: list[Table]) -> dict[str, list[str]]:
-    """The victim's rows, by table, as a superuser sees them."""
+    """Everybody else's rows, by table, as a superuser sees them."""
     return {
         table.name: [
             row[0]
             for row in await connection.fetch(
-                f"select t::text from {table.name} t where tenant_id = '{THEM}' order by 1"
+                f"select t::text from {table.name} t where tenant_id <> '{US}' order by 1"
             )
         ]
         for table in every
