@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ import redis
 import trio
 
 from actors.adapters.callback_keys import DerivedCallbackKeys
+from actors.adapters.keyring import add_key
 from actors.bridge import in_asyncio, open_loop
 from actors.core.secret import Secret
 from tests.http.credentials import callback_headers, callback_request
@@ -82,7 +85,10 @@ async def served(
         "PORT": "0",
         "METRICS_PORT": "0",
         "LOG_LEVEL": "debug",
+        "BACKUP_ENCRYPTION_KEY_PATH": str(folder / "keyring"),
     }
+    add_key(folder / "keyring", "one")
+    secrets["the keyring's key"] = (folder / "keyring").read_text().split()[1]
     environment = {**os.environ, **settings, **secrets}
     log = folder / "log"
     with log.open("wb") as errors:
@@ -251,6 +257,14 @@ def keys_and_values(url: str) -> bytes:
         return b"\n".join(key + b" " + (client.dump(key) or b"") for key in client.scan_iter())
 
 
+def kept_auth_key(session: Path) -> bytes:
+    """The key in a session file, which is its place: nothing else may hold it in clear."""
+    with closing(sqlite3.connect(session)) as connection:
+        ((key,),) = connection.execute("select auth_key from sessions")
+    assert len(key) == 256
+    return bytes(key)
+
+
 def command_lines() -> bytes:
     """The arguments of every process on this machine that we may see."""
     found = b""
@@ -275,6 +289,7 @@ async def test_no_secret_is_found_where_it_does_not_belong(
             await service.call("GET", "/api/v1/login/flows", headers=header)
             await service.call("GET", "/api/v1/sessions", headers=header)
         await nonsense(service, known["key"])
+        auth_key = kept_auth_key(tmp_path / "sessions" / "demo" / "main.session")
         metrics = (await service.http.get(service.metrics_url)).text
         valkey = await trio.to_thread.run_sync(keys_and_values, redis_url)
         processes = await trio.to_thread.run_sync(command_lines)
@@ -293,6 +308,18 @@ async def test_no_secret_is_found_where_it_does_not_belong(
     found += hits(secrets, "Valkey", valkey)
     found += hits(secrets, "PostgreSQL", database_rows)
     found += hits(secrets, "the list of processes", processes)
+    written = {
+        "the auth key": auth_key.hex(),
+        "the auth key in base64": base64.b64encode(auth_key).decode()[:200],
+    }
+    for where, text in (
+        ("the log", service.log.read_bytes()),
+        ("Valkey", valkey),
+        ("PostgreSQL", database_rows),
+    ):
+        found += hits(written, where, text)
+        raw = text if isinstance(text, bytes) else text.encode()
+        assert auth_key not in raw, where
     for path in (tmp_path / "sessions").rglob("*"):
         if path.is_file():
             found += hits(secrets, f"the file {path.name}", path.read_bytes())
