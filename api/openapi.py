@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from actors.core.names import NAME_PATTERN
 from api.permissions import Permission
 from api.problems import CONTENT_TYPE, PROBLEMS, Problem
-from api.routes import ROUTES, Header, Route
+from api.routes import IF_NONE_MATCH, ROUTES, Header, Route
 
 ALWAYS = ("internal_error",)
 NAMES = ("tenant_id", "app_id")
@@ -61,6 +61,8 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(_reference(route.body))}
     operation["responses"] = {str(route.status): _success(route), **_failures((*route.problems, *ALWAYS))}
+    if IF_NONE_MATCH in route.headers:
+        operation["responses"]["304"] = {"description": "The answer is the one that the client has."}
     return operation
 
 

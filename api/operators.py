@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from quart import Blueprint, Response, request
 
@@ -19,12 +20,17 @@ operators = Blueprint("operators", __name__, url_prefix="/api/v1")
 
 
 @operators.get("/sessions")
-async def list_sessions() -> dict[str, Any]:
+async def list_sessions() -> Response:
     """Tell how each session is that runs in this process, in the order of their names."""
     caller = present_caller()
     query = bodies.read_query(bodies.SessionsQuery)
     reply = await in_trio(_listed, doors(), caller, query)
-    return reply.model_dump(mode="json")
+    text = reply.model_dump_json()
+    response = await _unless_known(text, _digest(text))
+    if reply.next_cursor is not None:
+        more = urlencode({"limit": query.limit, "cursor": reply.next_cursor})
+        response.headers["Link"] = f'<{request.path}?{more}>; rel="next"'
+    return response
 
 
 @operators.get("/sessions/<tenant_id>/<app_id>")
@@ -35,17 +41,26 @@ async def read_session(tenant_id: str, app_id: str) -> Response:
     if not snapshot.version:
         raise SessionUnknown
     text = session(key, snapshot).model_dump_json()
-    response = Response(text, content_type="application/json", headers={"Cache-Control": "no-store"})
     # Not the version alone: what is not worth saving, such as a substate, changes the answer as well.
-    response.set_etag(f"{snapshot.version}-{hashlib.sha256(text.encode()).hexdigest()[:16]}")
-    await response.make_conditional(request)
-    return response
+    return await _unless_known(text, f"{snapshot.version}-{_digest(text)}")
 
 
 @operators.get("/tree")
 async def read_tree() -> Mapping[str, Any]:
     """Tell what runs in this process."""
     return await in_trio(_tree, doors())
+
+
+async def _unless_known(text: str, etag: str) -> Response:
+    """This JSON under this ETag, or that it is what the caller has already."""
+    response = Response(text, content_type="application/json", headers={"Cache-Control": "no-store"})
+    response.set_etag(etag)
+    await response.make_conditional(request)
+    return response
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 async def _listed(here: Doors, caller: Caller, query: bodies.SessionsQuery) -> SessionsReply:

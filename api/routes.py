@@ -260,6 +260,7 @@ OPERATORS = (
         name="listSessions",
         summary="The sessions that run in this process.",
         query=bodies.SessionsQuery,
+        headers=(IF_NONE_MATCH,),
         reply=session_replies.SessionsReply,
         problems=(*ADMITTED, "invalid_request", "stopping", "unavailable"),
     ),

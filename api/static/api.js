@@ -1,5 +1,7 @@
 // The service's routes. A "no" of any kind is thrown as a Problem, so callers look in one place.
 
+import { keepToken } from "./launch.js";
+
 const WAIT = 25;
 const PATIENCE = 40_000;
 
@@ -15,6 +17,13 @@ export class Api {
 
   constructor(launch) {
     this.#launch = launch;
+  }
+
+  // In a Mini App the page comes with what Telegram signed, which begins something for five minutes only.
+  async open() {
+    const { token, initData } = this.#launch;
+    if (!initData || token) return;
+    keepToken(this.#launch, await this.#post("/api/v1/session", {}, { Authorization: `tma ${initData}` }));
   }
 
   start(flow, fields = {}) {
@@ -53,12 +62,13 @@ export class Api {
   }
 
   async #call(path, options, signal) {
-    if (!this.#launch.token) throw new Problem({ code: "unauthenticated" });
+    const { token } = this.#launch;
+    if (!token && !options.headers?.Authorization) throw new Problem({ code: "unauthenticated" });
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), PATIENCE);
     signal?.addEventListener("abort", () => stop.abort());
     try {
-      const headers = { ...options.headers, Authorization: `Bearer ${this.#launch.token}` };
+      const headers = { Authorization: `Bearer ${token}`, ...options.headers };
       const response = await fetch(path, { ...options, headers, signal: stop.signal, cache: "no-store" });
       const body = await response.json();
       if (!response.ok) throw new Problem(body);

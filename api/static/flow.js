@@ -37,6 +37,7 @@ export class Flow {
   begin() {
     this.#screens.loading();
     return this.#run(async (turn) => {
+      await this.#api.open();
       this.#ticket = await this.#liveTicket();
       if (this.#ticket) await this.#follow(turn);
       else if (turn === this.#turn) this.#again();

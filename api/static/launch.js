@@ -14,11 +14,19 @@ export function takeLaunch() {
   return launch;
 }
 
+// What Telegram signed is good for a few minutes: what it was exchanged for takes its place.
+// Without an app every account holder has a session of their own.
+export function keepToken(launch, { token, tenant_id: tenant, telegram_user_id: user }) {
+  Object.assign(launch, { token, tenant, app: launch.app ?? `tg${user}`, initData: undefined });
+  tab.set(LAUNCH, JSON.stringify(launch));
+}
+
 function read(given) {
   const launch = {
     tenant: given.get("tenant"),
     app: given.get("app"),
     token: given.get("token"),
+    initData: given.get("tgWebAppData"),
     language: given.get("lang") ?? telegramLanguage(given.get("tgWebAppData")),
     platform: given.get("tgWebAppPlatform"),
     theme: parsed(given.get("tgWebAppThemeParams")),

@@ -94,3 +94,18 @@ async def test_a_tenant_lists_its_own_sessions_only(world: World) -> None:
     assert page["next_cursor"] is None
     assert (await world.call("GET", "/api/v1/sessions?limit=0")).code == "invalid_request"
     assert (await world.call("GET", "/api/v1/sessions?limit=201")).code == "invalid_request"
+
+
+async def test_a_list_leads_to_its_next_page_and_is_not_sent_again_unchanged(world: World) -> None:
+    for app_id in ("a", "b"):
+        await world.call("POST", "/api/qr/start", {"tenant_id": "demo", "app_id": app_id})
+    first = await world.call("GET", "/api/v1/sessions?limit=1")
+    link = first.headers["link"]
+    assert link == '</api/v1/sessions?limit=1&cursor=demo%2Fa>; rel="next"'
+
+    second = await world.call("GET", link[1 : link.index(">")])
+    assert [session["app_id"] for session in second.json["sessions"]] == ["b"]
+    assert "link" not in second.headers
+    known = {"If-None-Match": first.headers["etag"]}
+    assert (await world.call("GET", "/api/v1/sessions?limit=1", headers=known)).status == 304
+    assert (await world.call("GET", "/api/v1/sessions?limit=2", headers=known)).status == 200
