@@ -51,8 +51,6 @@ class Header:
     created_at: float
     """Seconds since the epoch."""
     account_id: int
-    api_id: int
-    """Of the app at Telegram that logged in; 0 if that is not known."""
     fingerprint: str
     """By which the auth key is known, as in `telegram_credentials`: see `Seals.fingerprint`."""
     length: int
@@ -72,7 +70,6 @@ class Subject:
     key: SessionKey
     environment: str
     account_id: int
-    api_id: int
     fingerprint: str
     created_at: float
 
@@ -89,7 +86,6 @@ def seal(subject: Subject, content: bytes, keyring: Keyring) -> bytes:
         _check(keyring, name),
         subject.created_at,
         subject.account_id,
-        subject.api_id,
         subject.fingerprint,
         len(packed),
     )

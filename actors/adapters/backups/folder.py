@@ -84,8 +84,7 @@ class BackupFolder:
         """
         backup_id = f"{datetime.fromtimestamp(now, UTC).strftime(_MOMENT)}-{secrets.token_hex(4)}"
         fingerprint, account_id = self._seals.fingerprint(credential), credential.account_id
-        api_id = credential.api_id or 0
-        subject = Subject(backup_id, key, self._environment, account_id, api_id, fingerprint, float(now))
+        subject = Subject(backup_id, key, self._environment, account_id, fingerprint, float(now))
         path = self._folder(key) / f"{backup_id}{SUFFIX}"
 
         def check(written: Path) -> None:
@@ -189,7 +188,7 @@ class BackupFolder:
         credential = credential_in(content, header.account_id)
         if header.fingerprint not in self._seals.fingerprints(credential):
             raise BackupDamaged("its auth key is not the one that its header tells of")
-        return Opened(backup_id, header, replace(credential, api_id=header.api_id or None))
+        return Opened(backup_id, header, credential)
 
 
 def in_order(credential: Credential) -> Credential:

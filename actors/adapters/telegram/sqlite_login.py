@@ -34,6 +34,11 @@ def fill(stored: SQLiteSession, credential: Credential) -> None:
     # Telethon notes its own id as the hash of an entity with the id 0.
     ourselves = types.InputPeerUser(0, credential.account_id)
     stored.process_entities(types.contacts.ResolvedPeer(None, channels, [ourselves]))
+    if credential.api_id is not None:
+        # In a table of our own, of which Telethon takes no notice, so that key and app cannot get separated.
+        database = stored._conn  # noqa: SLF001 - Telethon hands its database to nobody
+        database.execute("create table usm_app (api_id integer not null)")
+        database.execute("insert into usm_app values (?)", (credential.api_id,))
     stored.save()
 
 
@@ -52,8 +57,9 @@ def login_in(database: sqlite3.Connection) -> Credential:
     if not isinstance(auth_key, bytes) or len(auth_key) != KEY_BYTES:
         raise ValueError(f"its auth key is not {KEY_BYTES} bytes")
     hashes = dict(database.execute("select id, hash from entities").fetchall())
-    account_id = hashes.pop(0, 0)
-    return Credential(account_id, dc_id, address, port, Secret(auth_key.hex()), _points(database, hashes))
+    account_id, points = hashes.pop(0, 0), _points(database, hashes)
+    key = Secret(auth_key.hex())
+    return Credential(account_id, dc_id, address, port, key, points, _noted_api_id(database))
 
 
 def _points(database: sqlite3.Connection, hashes: dict[int, int]) -> tuple[UpdatePoint, ...]:
@@ -64,6 +70,13 @@ def _points(database: sqlite3.Connection, hashes: dict[int, int]) -> tuple[Updat
         )
         for entity_id, pts, qts, date, seq in rows
     )
+
+
+def _noted_api_id(database: sqlite3.Connection) -> int | None:
+    if database.execute("select 1 from sqlite_master where name = 'usm_app'").fetchone() is None:
+        return None
+    ((api_id,),) = database.execute("select api_id from usm_app").fetchall()
+    return int(api_id)
 
 
 def _marked(channel_id: int) -> int:
