@@ -312,6 +312,33 @@ async def test_two_that_fence_each_other_do_not_both_win(
     assert sorted([await arbiter.renew(me), await arbiter.renew(them)]) == [False, True]
 
 
+@pytest.mark.parametrize("kind", ["fast"], indirect=True)
+async def test_two_that_fence_each_other_at_the_worst_moment_do_not_wait_for_ever(
+    arbiter: Arbiter, me: NodeEpoch, them: NodeEpoch, postgres: PostgresBench
+) -> None:
+    mine, theirs = await beat(arbiter, "node-a"), await beat(arbiter, "node-b")
+    done: list[bool] = []
+
+    async def fence(node: NodeEpoch, silent: Heartbeat) -> None:
+        done.append(await arbiter.fence(node, silent))
+
+    async def wait_waiting(number: int) -> None:
+        count = "select count(*) from pg_locks where not granted"
+        while [row[0] for row in await postgres.sql(count)] != [number]:
+            await trio.sleep(0.005)
+
+    async with trio.open_nursery() as nursery:
+        await postgres.sql("begin")
+        await postgres.sql("select from nodes where node_id = 'node-a' for update")
+        nursery.start_soon(fence, me, theirs)
+        await wait_waiting(1)
+        nursery.start_soon(fence, them, mine)
+        await wait_waiting(2)
+        await postgres.sql("commit")
+
+    assert sorted(done) == [False, True]
+
+
 async def test_sessions_of_a_life_that_goes_on_are_not_reassigned(
     arbiter: Arbiter, me: NodeEpoch, them: NodeEpoch
 ) -> None:
@@ -365,6 +392,8 @@ async def test_an_owner_adopts_its_own_after_a_reply_was_lost(arbiter: Arbiter, 
 
     assert await arbiter.adopt(me, await look(arbiter)) == Taken(KEY, 2)
     assert not (await look(arbiter)).is_clean
+    assert await arbiter.verify(me, KEY, 1, is_clean=True) is Verdict.SESSION_LOST
+    assert await arbiter.verify(me, KEY, 2, is_clean=False) is Verdict.GRANTED
 
 
 async def test_free_sessions_are_found_up_to_a_limit(arbiter: Arbiter, me: NodeEpoch) -> None:
@@ -506,6 +535,8 @@ async def test_a_death_is_attested_after_the_node_has_begun_anew(arbiter: Arbite
     assert await arbiter.attest(them) == 1
     assert await arbiter.renew(again)
     assert await arbiter.acquire(again, await look(arbiter)) == Taken(KEY, 2)
+    assert await arbiter.attest(them) == 0
+    assert (await look(arbiter)).owner == again
 
 
 # -- generations and outages
