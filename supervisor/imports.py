@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -17,6 +19,7 @@ from actors.adapters.imports import Found, Oddity, Room, find, read
 from actors.clock import Clock
 from actors.core.credential import Credential
 from actors.core.decide import decide
+from actors.core.decision import backoff
 from actors.core.foreign import Fault, ForeignLogin, Network, Unreadable
 from actors.core.import_plan import (
     Candidate,
@@ -33,14 +36,17 @@ from actors.core.names import SessionKey
 from actors.core.record import from_record, to_record
 from actors.core.states import Absent
 from actors.core.transitions import Refused
-from actors.errors import CredentialSealed, CredentialSpent, VersionConflict
+from actors.errors import CredentialSealed, CredentialSpent, StoreUnavailable, VersionConflict
 from actors.ports import Saved, Store, Transition
 from supervisor.settings import SandboxTelegram
 from supervisor.standings import Login, Standings
 
+Answer = TypeVar("Answer")
+
 AT_ONCE = 100
 """Logins that are held in memory, and looked up together."""
 
+ATTEMPTS = 5
 WRITERS = 4
 """Sessions that are written at the same time: most of an import is waiting for the database."""
 
@@ -89,6 +95,16 @@ class _Survey:
         return sorted([*of_candidates, *refused], key=lambda planned: planned.verdict.path)
 
 
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask a database that may be busy, at most ATTEMPTS times within half a minute. Raises StoreUnavailable."""
+    for attempts in range(ATTEMPTS - 1):
+        try:
+            return await ask()
+        except StoreUnavailable:
+            await trio.sleep(backoff(attempts))
+    return await ask()
+
+
 def network_of(sandbox: SandboxTelegram) -> Network:
     """The sandbox as the Telegram that sessions have to be of."""
     return Network(is_sandbox=True, dcs={dc.id: (dc.host, dc.port) for dc in sandbox.dcs})
@@ -132,18 +148,33 @@ class Imports:
     async def carry_out(self, planned: Sequence[Planned], done: Callable[[Verdict], None]) -> None:
         """Write what the plan says; `done` is told each verdict as it comes out.
 
-        Raises StoreUnavailable and StoreRefused, in an exception group.
+        Raises StoreUnavailable once what was begun is ended, and StoreRefused in an exception group.
         """
-        left = iter(planned)
+        outages: list[StoreUnavailable] = []
+        # Saves of one tenant take turns, so those of different ones are mixed: fingerprints come in any order.
+        left = iter(sorted(planned, key=lambda each: each.fingerprint or ""))
         with Room.open() as room:
             async with trio.open_nursery() as nursery:
                 for _ in range(WRITERS):
-                    nursery.start_soon(self._write, room, left, done)
+                    nursery.start_soon(self._write, room, left, done, outages)
+        if outages:
+            raise outages[0]
 
-    async def _write(self, room: Room, left: Iterator[Planned], done: Callable[[Verdict], None]) -> None:
+    async def _write(
+        self,
+        room: Room,
+        left: Iterator[Planned],
+        done: Callable[[Verdict], None],
+        outages: list[StoreUnavailable],
+    ) -> None:
         for each in left:
             is_new = each.verdict.outcome is Outcome.IMPORTED
-            done(await self._import(room, each) if is_new else each.verdict)
+            try:
+                done(await self._import(room, each) if is_new else each.verdict)
+            except StoreUnavailable as outage:
+                outages.append(outage)
+            if outages:
+                return
 
     # -- reading
 
@@ -155,10 +186,10 @@ class Imports:
                 logins[path] = await self._login(room, entry, path, survey)
             except Unreadable as fault:
                 survey.refusals.append(refusal(path, fault))
-        known = await self._standings.known(logins.values())
+        known = await patiently(lambda: self._standings.known(logins.values()))
         for path, login in logins.items():
             try:
-                survey.standings[path] = await self._standings.of(login, known)
+                survey.standings[path] = await patiently(partial(self._standings.of, login, known))
             except CredentialSealed as sealed:
                 survey.refusals.append(refusal(path, Unreadable(Fault.SEALED, str(sealed))))
                 del survey.candidates[path]
@@ -222,7 +253,7 @@ class Imports:
 
     async def _save(self, key: SessionKey, credential: Credential) -> None:
         """Row, journal line and sealed credential, in one transaction. Raises Refused where there is a login."""
-        saved = await self._store.load(key)
+        saved = await patiently(lambda: self._store.load(key))
         state = from_record(saved.record) if saved else Absent()
         message = ImportLogin(credential, stopped=not self._wishes.start)
         decision = decide(state, message)
@@ -230,4 +261,5 @@ class Imports:
         transition = Transition(type(message).__name__, state.name, after.name, after.reason)
         version = saved.version + 1 if saved else 1
         written = Saved(to_record(after), version, self._clock.now())
-        await self._store.save(key, written, transition, decision.keeping)
+        # The same again, if no answer came: what has been written already is no conflict.
+        await patiently(lambda: self._store.save(key, written, transition, decision.keeping))

@@ -43,8 +43,7 @@ def run(place: Place, wishes: Wishes, screen: Screen, *, dry_run: bool) -> int:
         trio.run(_import, place, wishes, screen, verdicts, dry_run, strict_exception_groups=True)
     except BaseException as error:
         known = _known(_leaf(error))
-        if verdicts:
-            screen.show(verdicts)
+        screen.show_so_far(verdicts)
         if known is None:
             raise
         raise known from error

@@ -49,6 +49,11 @@ class Screen:
             self._err.print(f"migrate_sessions.py: {sentence} [{code}]", markup=False)
         return exit_code
 
+    def show_so_far(self, verdicts: Sequence[Verdict]) -> None:
+        """What was done before it came to an end; programs get one object only, which says why it ended."""
+        if verdicts and not self._as_json:
+            self.show(verdicts)
+
     def show(self, verdicts: Sequence[Verdict]) -> int:
         """What became of each file: 1 if somebody has to look at one."""
         verdicts = sorted(verdicts, key=lambda verdict: verdict.path)

@@ -21,7 +21,7 @@ import trio
 from actors.adapters.census import Census
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import Keyring, add_key
-from actors.adapters.postgres import open_postgres
+from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.sealing import Seals
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
@@ -32,6 +32,7 @@ from actors.core.names import SessionKey
 from actors.core.record import to_record
 from actors.core.secret import Secret
 from actors.core.states import Absent, Authorized, Reason, Revoked
+from actors.errors import StoreUnavailable
 from actors.ports import Saved
 from ops.imports.cli import main
 from supervisor.imports import Imports, Wishes
@@ -421,6 +422,59 @@ def test_a_file_that_is_replaced_after_the_look_is_not_imported(operator: Operat
 
     assert (verdict.outcome, verdict.sentence.partition(":")[0]) == (Outcome.REFUSED, "in_use")
     assert operator.rows() == []
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_database_that_is_busy_is_asked_again_and_a_lost_answer_is_no_conflict(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telethon(operator.base / "acme" / "crm.session", 8)
+    really, calls = PostgresStore.save, list[None]()
+
+    async def save_and_lose_the_answer(store: PostgresStore, *args: Any) -> None:
+        calls.append(None)
+        if len(calls) == 1:
+            raise StoreUnavailable("busy")
+        await really(store, *args)
+        if len(calls) == 2:
+            raise StoreUnavailable("the answer was lost")
+
+    monkeypatch.setattr(PostgresStore, "save", save_and_lose_the_answer)
+
+    assert operator.json().outcomes == {"acme/crm.session": "imported"}
+    assert len(calls) == 3
+    assert len(operator.journal()) == 1
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_database_that_stays_away_ends_the_import_and_the_next_run_goes_on(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        telethon(operator.base / "acme" / f"app{number}.session", 8, numbered(number))
+    really, calls = PostgresStore.save, list[None]()
+
+    async def save_three(store: PostgresStore, *args: Any) -> None:
+        calls.append(None)
+        if len(calls) > 3:
+            raise StoreUnavailable("the database cannot be reached")
+        await really(store, *args)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(PostgresStore, "save", save_three)
+        shown = operator.run()
+
+    assert shown.code == 2
+    assert "3 imported" in shown.out
+    assert "the next run goes on" in shown.err
+    assert len(operator.rows()) == 3
+    assert sorted(operator.json().outcomes.values()) == ["imported"] * 3 + ["present"] * 3
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting takes no time."""
+    monkeypatch.setattr("supervisor.imports.backoff", lambda _: 0.0)
 
 
 def test_a_file_that_is_removed_after_the_look_is_refused(operator: Operator) -> None:
