@@ -76,6 +76,38 @@ class CredentialUnopened:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class FileLocked:
+    """A session's file, or its place, was locked: the session is about to be used."""
+
+    key: SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class FileLockRefused:
+    """A session's file is open in another program; the session is not connected, and tried again later."""
+
+    key: SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintComputed:
+    """The fingerprint of a session's file was taken, which took so many seconds."""
+
+    key: SessionKey
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintDrifted:
+    """A session's file holds the right auth key, and is not as we wrote it last.
+
+    Somebody has used, copied back or touched it; or we died, or the database was away, right after we wrote it.
+    """
+
+    key: SessionKey
+
+
 ActorEvent = (
     Loaded
     | Transitioned
@@ -85,5 +117,9 @@ ActorEvent = (
     | FileQuarantined
     | FileUnwritten
     | CredentialUnopened
+    | FileLocked
+    | FileLockRefused
+    | FingerprintComputed
+    | FingerprintDrifted
 )
 Tell = Callable[[ActorEvent], None]

@@ -173,8 +173,17 @@ class Vault(Protocol):
         """Whether this auth key is, or ever was, this session's."""
         ...
 
-    async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
-        """Keep how far the updates are known, if this auth key is still the session's."""
+    async def checkpoint(
+        self, key: SessionKey, credential: Credential, file_fingerprint: str | None = None
+    ) -> None:
+        """Keep how far the updates are known, if this auth key is still the session's.
+
+        And the fingerprint of the file that was written with it, if it was.
+        """
+        ...
+
+    async def file_fingerprint(self, key: SessionKey) -> str | None:
+        """The fingerprint of the file as it was last written with the session's credential, if that is known."""
         ...
 
 

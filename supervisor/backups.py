@@ -19,8 +19,8 @@ import trio
 
 from actors.adapters.backups.errors import BackupDiskFull
 from actors.adapters.backups.folder import BackupFolder, Entry
-from actors.adapters.backups.making import telethon_file
 from actors.adapters.keyring import KeyringError
+from actors.adapters.telegram.sqlite_login import telethon_file
 from actors.clock import Clock
 from actors.core.names import SessionKey
 from actors.errors import StoreRefused, StoreUnavailable

@@ -12,7 +12,14 @@ from typing import Any
 import structlog
 
 from actors.core.import_plan import TROUBLES
-from actors.events import CredentialUnopened, FileQuarantined, FileUnwritten, Transitioned
+from actors.events import (
+    CredentialUnopened,
+    FileLockRefused,
+    FileQuarantined,
+    FileUnwritten,
+    FingerprintDrifted,
+    Transitioned,
+)
 from supervisor.events import (
     BackupsFailed,
     BackupsRan,
@@ -135,6 +142,10 @@ def note(event: Event) -> None:
             log.error("session file put in quarantine", session=str(key), file=name)
         case FileUnwritten(key=key, error=error):
             log.error("session file cannot be written", session=str(key), exc_info=error)
+        case FileLockRefused(key=key):
+            log.warning("session file is open in another program, close it there", session=str(key))
+        case FingerprintDrifted(key=key):
+            log.warning("session file is not as it was written", session=str(key))
         case CredentialUnopened(key=key, why=why):
             log.error("credential cannot be opened", session=str(key), why=why)
         case LifeCrashed(key=key, error=error, delay=delay):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from actors import events as a
 from actors.core.import_plan import Outcome
@@ -106,6 +106,27 @@ class Metrics:
             ["trouble"],
             registry=registry,
         )
+        self._locks = Counter(
+            "session_lock_acquired_total",
+            "Session files that were locked for the time of a session's use.",
+            registry=registry,
+        )
+        self._locks_refused = Counter(
+            "session_lock_failed_total",
+            "Connects put off because another program has the session's file open.",
+            registry=registry,
+        )
+        self._fingerprints = Histogram(
+            "fingerprint_computation_duration_seconds",
+            "How long it took to take the fingerprint of a session's file.",
+            buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
+            registry=registry,
+        )
+        self._drifts = Counter(
+            "fingerprint_drift_total",
+            "Session files that hold the right auth key and are not as they were written.",
+            registry=registry,
+        )
         self._unopened = Counter(
             "credential_unopened_total", "Sealed credentials that could not be opened.", registry=registry
         )
@@ -186,6 +207,14 @@ class Metrics:
                 self._file_trouble.labels("unwritten").inc()
             case a.CredentialUnopened():
                 self._unopened.inc()
+            case a.FileLocked():
+                self._locks.inc()
+            case a.FileLockRefused():
+                self._locks_refused.inc()
+            case a.FingerprintComputed(seconds=seconds):
+                self._fingerprints.observe(seconds)
+            case a.FingerprintDrifted():
+                self._drifts.inc()
 
     def _observe_supervisor(self, event: s.SupervisorEvent) -> None:
         match event:

@@ -23,7 +23,7 @@ from actors.adapters.limits import RedisLimits
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.sealing import Seals
-from actors.adapters.telegram import DcAddress, TelegramApp, TelegramApps, TelethonLines
+from actors.adapters.telegram import DcAddress, SessionFiles, TelegramApp, TelegramApps, TelethonLines
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop
 from actors.clock import Clock
@@ -104,9 +104,15 @@ class Process:
     async def running(self) -> AsyncIterator[Addresses]:
         """Be up for the length of the block. Raises SettingsError for what the operator can mend."""
         with claimed(self._settings.sessions_base_path):
+            await self._sweep()
             async with standing(self.tree):
                 yield Addresses(self._api_port, self._metrics_port)
                 self._stopping = True
+
+    async def _sweep(self) -> None:
+        swept = await trio.to_thread.run_sync(SessionFiles(self._settings.sessions_base_path).sweep)
+        if swept:
+            log.info("unfinished session files removed", count=swept)
 
     def readiness(self) -> Readiness:
         """Whether this process should be sent work."""

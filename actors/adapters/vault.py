@@ -22,6 +22,7 @@ _CURRENT = read_sql("current_credential")
 _STATUSES = read_sql("credential_statuses")
 _LOCK = read_sql("lock_session")
 _RESEAL = read_sql("reseal_credential")
+_FILE_FINGERPRINT = read_sql("file_fingerprint")
 _CLAIM = read_sql("claim_owed_credentials")
 _SETTLE = read_sql("settle_owed_credential")
 _POSTPONE = read_sql("postpone_owed_credential")
@@ -56,7 +57,9 @@ class PostgresVault:
 
         return await self._database.as_tenant(key.tenant_id, fetch) is not None
 
-    async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
+    async def checkpoint(
+        self, key: SessionKey, credential: Credential, file_fingerprint: str | None = None
+    ) -> None:
         """See Vault."""
         known_by = self._seals.fingerprints(credential)
 
@@ -69,10 +72,25 @@ class PostgresVault:
             place = Place(key, row["version"] + 1, row["epoch"])
             sealed = self._seals.seal(credential, place, self._seals.unwrap(wrapped_key(key, row)))
             await connection.execute(
-                _RESEAL, key.tenant_id, key.app_id, row["fingerprint"], place.version, sealed
+                _RESEAL,
+                key.tenant_id,
+                key.app_id,
+                row["fingerprint"],
+                place.version,
+                sealed,
+                file_fingerprint,
             )
 
         await self._database.as_tenant(key.tenant_id, write)
+
+    async def file_fingerprint(self, key: SessionKey) -> str | None:
+        """See Vault."""
+
+        async def fetch(connection: Connection) -> str | None:
+            noted: str | None = await connection.fetchval(_FILE_FINGERPRINT, key.tenant_id, key.app_id)
+            return noted
+
+        return await self._database.as_tenant(key.tenant_id, fetch)
 
     # -- farewells, across tenants
 

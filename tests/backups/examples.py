@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.adapters.backups.folder import BackupFolder, Entry
-from actors.adapters.backups.making import telethon_file
 from actors.adapters.keyring import Keyring, add_key
+from actors.adapters.telegram.sqlite_login import telethon_file
 from actors.core.credential import Credential, UpdatePoint
 from actors.core.names import SessionKey
 from actors.core.secret import Secret

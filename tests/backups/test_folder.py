@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from telethon.sessions import SQLiteSession
 from actors.adapters.backups.envelope import unseal
 from actors.adapters.backups.errors import BackupDamaged, BackupError, BackupForeign, BackupMissing
 from actors.adapters.backups.folder import BackupFolder
-from actors.adapters.backups.making import telethon_file
+from actors.adapters.telegram.sqlite_login import telethon_file
 from actors.core.credential import UpdatePoint
 from tests.backups.examples import DAY, KEY, NOW, OTHER, Shelf, login
 
@@ -31,6 +32,17 @@ def test_a_backup_gives_the_login_back_with_its_update_states(shelf: Shelf) -> N
     assert (opened.credential.account_id, opened.credential.dc_id) == (7000000001, 2)
     assert (opened.credential.address, opened.credential.port) == ("149.154.167.51", 443)
     assert set(opened.credential.updates) == set(POINTS)
+
+
+def test_a_backup_gives_all_back_that_a_session_file_has(shelf: Shelf) -> None:
+    """Also the app that let the key in, without which it must not connect, and what channels need to catch up."""
+    channel = UpdatePoint(1234567, 77, 0, 0, 0, access_hash=-5)
+    credential = replace(login(7000000001, channel), api_id=2_000_000_001)
+
+    shelf.back_up(credential)
+
+    assert shelf.folder.open(KEY).credential == credential
+    assert shelf.folder.is_up_to_date(KEY, credential)
 
 
 def test_the_content_is_a_session_file_that_plain_telethon_opens(shelf: Shelf, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from actors.core import messages as m
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
-from actors.events import ActorEvent
+from actors.events import ActorEvent, FileLocked, FingerprintComputed
 from actors.ports import OpenTelegram, Telegram
 from ops.sandbox import Sandbox
 from ops.sandbox.accounts import Account, code_of
@@ -195,6 +195,11 @@ class SandboxBench:
     def open(self) -> AbstractAsyncContextManager[Telegram]:
         lines: OpenTelegram = self.lines
         return lines(KEY, self.told)
+
+    @property
+    def troubles(self) -> list[ActorEvent]:
+        """What lines told that is not everyday life."""
+        return [event for event in self.events if not isinstance(event, FileLocked | FingerprintComputed)]
 
     async def accept(self, shown: QrToken) -> None:
         await _in_loop(lambda: self.sandbox.accept(shown.url.reveal(), self._account.phone))

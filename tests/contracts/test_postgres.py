@@ -222,6 +222,24 @@ async def test_cancelled_operations_write_nothing_and_leave_the_pool_whole(postg
         assert await postgres.journal(KEY) == [(2, LINE)]
 
 
+async def test_a_full_disk_of_the_server_s_is_an_outage(postgres: PostgresBench) -> None:
+    """Nothing of what was to be saved is, and it passes: what writes is told so, and tries again."""
+    await postgres.sql(
+        """create function fail() returns trigger language plpgsql as
+           $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$"""
+    )
+    await postgres.sql(
+        "create trigger fail before insert on session_journal for each row execute function fail()"
+    )
+    with pytest.raises(StoreUnavailable):
+        await postgres.store.save(KEY, FIRST, LINE)
+    assert await postgres.store.load(KEY) is None
+
+    await postgres.sql("drop trigger fail on session_journal")
+    await postgres.store.save(KEY, FIRST, LINE)
+    assert await postgres.store.load(KEY) == FIRST
+
+
 # -- what is no outage
 
 

@@ -10,7 +10,7 @@ import trio
 
 from actors.adapters.backups.errors import BackupDamaged, BackupForeign, BackupMissing
 from actors.adapters.backups.folder import BackupFolder, Entry
-from actors.adapters.backups.making import telethon_file
+from actors.adapters.telegram.sqlite_login import telethon_file
 from actors.clock import Clock
 from actors.core.credential import Bury, Credential, Deposit, Keeping, Owe
 from actors.core.names import SessionKey

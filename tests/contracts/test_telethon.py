@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 import trio
 from telethon import TelegramClient, events
 from telethon.sessions import SQLiteSession
+from telethon.tl import types
 
 from actors.adapters.telegram.app import TelegramApp, new_client
 from actors.adapters.telegram.live_session import LiveSession
@@ -20,7 +24,7 @@ from actors.core import messages as m
 from actors.core.credential import Deposit, Owe
 from actors.core.secret import Secret
 from actors.core.states import Reason
-from actors.events import FileQuarantined, FileUnwritten
+from actors.events import FileQuarantined, FileUnwritten, FingerprintComputed, FingerprintDrifted
 from actors.ports import Telegram
 from tests.contracts.telegram_bench import KEY, SandboxBench
 from tests.contracts.telegram_steps import be_online, let_in, log_in, of, scanned
@@ -88,7 +92,7 @@ async def test_a_damaged_file_is_put_aside_and_written_anew(
 
     of(m.Online, await line.connect())
 
-    (quarantined,) = sandbox_bench.events
+    (quarantined,) = sandbox_bench.troubles
     assert isinstance(quarantined, FileQuarantined)
     assert (file.parent / quarantined.name).read_bytes() == damage
     written = SessionFiles(file.parent.parent).read(KEY)
@@ -106,7 +110,7 @@ async def test_a_key_that_was_never_the_session_s_is_put_aside_and_not_used(
     assert await line.connect() == m.CredentialUnusable(Reason.CREDENTIAL_TAMPERED)
 
     assert sandbox_bench.connections == 0
-    assert [type(event) for event in sandbox_bench.events] == [FileQuarantined]
+    assert [type(event) for event in sandbox_bench.troubles] == [FileQuarantined]
     of(m.Online, await line.connect())  # once a person has looked: the vault has the right one
     assert (files.read(KEY) or credential).auth_key == credential.auth_key
 
@@ -122,7 +126,7 @@ async def test_an_older_key_of_the_session_s_gives_way_without_a_fuss(
     written = SessionFiles(sandbox_bench.file.parent.parent).read(KEY)
     assert written is not None
     assert written.auth_key == new.auth_key
-    assert sandbox_bench.events == []
+    assert sandbox_bench.troubles == []
 
 
 async def test_a_file_that_cannot_be_written_stops_nobody(
@@ -133,7 +137,56 @@ async def test_a_file_that_cannot_be_written_stops_nobody(
 
     of(m.Online, await line.connect())
 
-    assert {type(event) for event in sandbox_bench.events} == {FileUnwritten}
+    assert {type(event) for event in sandbox_bench.troubles} == {FileUnwritten}
+
+
+# -- its fingerprint
+
+
+async def test_a_file_that_is_as_it_was_written_is_no_drift(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    await be_online(sandbox_bench, line)
+    for _ in range(2):
+        await line.disconnect()
+        of(m.Online, await line.connect())
+
+    assert sandbox_bench.troubles == []
+    noted = await sandbox_bench.vault.file_fingerprint(KEY)
+    status = sandbox_bench.file.stat()
+    digest = hashlib.sha256(sandbox_bench.file.read_bytes()).hexdigest()
+    assert noted == f"{digest}:{status.st_size}:{int(status.st_mtime)}"
+    computed = [event for event in sandbox_bench.events if isinstance(event, FingerprintComputed)]
+    assert computed
+    assert all(0 < event.seconds < 5 for event in computed)
+
+
+async def test_a_file_that_somebody_has_touched_is_told_once_and_used(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    await be_online(sandbox_bench, line)
+    await line.disconnect()
+    os.utime(sandbox_bench.file, (1_700_000_000, 1_700_000_000))
+
+    for _ in range(2):
+        of(m.Online, await line.connect())
+        await line.disconnect()
+
+    assert sandbox_bench.troubles == [FingerprintDrifted(KEY)]
+
+
+async def test_a_file_that_plain_telethon_has_written_to_is_told(
+    sandbox_bench: SandboxBench, line: Telegram
+) -> None:
+    await be_online(sandbox_bench, line)
+    await line.disconnect()
+    with closing(SQLiteSession(str(sandbox_bench.file))) as session:
+        session.process_entities([types.User(5, access_hash=6, username="somebody")])
+        session.save()
+
+    of(m.Online, await line.connect())
+
+    assert sandbox_bench.troubles == [FingerprintDrifted(KEY)]
 
 
 # -- updates
@@ -187,8 +240,8 @@ async def listen(event: events.NewMessage.Event, heard: list[str]) -> None:
 
 
 def dc_in(file: Path) -> int:
-    with closing(SQLiteSession(str(file))) as session:
-        return int(session.dc_id)
+    with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as telethon:  # it is in use
+        return int(telethon.execute("select dc_id from sessions").fetchone()[0])
 
 
 @elsewhere

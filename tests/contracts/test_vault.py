@@ -19,6 +19,7 @@ OTHER = SessionKey("tenant-a", "app-2")
 FOREIGN = SessionKey("tenant-b", "app-1")
 OLD, NEW = credential(1), credential(2)
 DAY = 86400.0
+FINGERPRINT, OTHER_FINGERPRINT = f"{'ab' * 32}:28672:1795000000", f"{'cd' * 32}:28672:1795000001"
 
 every_engine = pytest.mark.parametrize("kind", ["fake", "fast", "stock"], indirect=True)
 
@@ -302,6 +303,24 @@ async def test_a_checkpoint_of_a_key_that_was_never_kept_is_forgotten(save: Save
     assert not await vault.knows(KEY, NEW)
 
 
+async def test_a_checkpoint_keeps_the_fingerprint_of_the_file_that_was_written_with_it(
+    save: Saver, vault: Vault
+) -> None:
+    await save(Deposit(OLD))
+    assert await vault.file_fingerprint(KEY) is None
+
+    await vault.checkpoint(KEY, credential(1, pts=2), FINGERPRINT)
+    await vault.checkpoint(KEY, credential(1, pts=3))  # the file could not be written
+    assert await vault.file_fingerprint(KEY) == FINGERPRINT
+
+    await vault.checkpoint(KEY, NEW, OTHER_FINGERPRINT)  # no key of this session's
+    assert await vault.file_fingerprint(KEY) == FINGERPRINT
+    await save(Deposit(NEW))
+    assert await vault.file_fingerprint(KEY) is None
+    await save(Owe())
+    assert await vault.file_fingerprint(KEY) is None
+
+
 # -- what cannot be opened
 
 
@@ -357,6 +376,7 @@ async def test_an_outage_is_told(save: Saver, vault: Vault, bench: StoreBench, f
         lambda: vault.current(KEY),
         lambda: vault.knows(KEY, OLD),
         lambda: vault.checkpoint(KEY, credential(1, pts=2)),
+        lambda: vault.file_fingerprint(KEY),
         lambda: farewells.owed(1),
         lambda: farewells.settled(Owed(KEY, "first:00", OLD)),
         lambda: farewells.postponed(Owed(KEY, "first:00", OLD), 0.0),

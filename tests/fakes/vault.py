@@ -28,6 +28,7 @@ class Kept:
     not_before: float = 0.0
     erase_after: float = 0.0
     attempts: int = 0
+    file_fingerprint: str | None = None
 
 
 class FakeVault:
@@ -122,11 +123,18 @@ class FakeVault:
         await self._reach()
         return self._find(key, credential) is not None
 
-    async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
+    async def checkpoint(
+        self, key: SessionKey, credential: Credential, file_fingerprint: str | None = None
+    ) -> None:
         await self._reach()
         kept = self._find(key, credential)
         if kept is not None and kept.status == "current":
             kept.credential = credential
+            kept.file_fingerprint = file_fingerprint or kept.file_fingerprint
+
+    async def file_fingerprint(self, key: SessionKey) -> str | None:
+        await self._reach()
+        return next((kept.file_fingerprint for kept in self._all(key, "current")), None)
 
     # -- farewells
 

@@ -245,7 +245,7 @@ async def key_of(settings: Settings, tenant: str = "demo", app: str = "main") ->
     with trio.fail_after(10):
         while not file.exists():
             await trio.sleep(0.02)
-    with closing(sqlite3.connect(file)) as telethon:
+    with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as telethon:  # it is in use
         (key,) = telethon.execute("select auth_key from sessions").fetchone()
     return bytes(key)
 

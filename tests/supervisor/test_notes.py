@@ -14,6 +14,7 @@ from api.events import ApiEvent, QrStart, QrStarted
 from supervisor import events as s
 from supervisor.breaker import Circuit
 from supervisor.logs import note
+from supervisor.metrics import Metrics
 from tests.supervisor.service import KEY
 
 BOOM = LookupError("boom")
@@ -40,6 +41,16 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "log_level": "error",
         "session": "tenant/app",
         "exc_info": FULL,
+    },
+    a.FileLockRefused(KEY): {
+        "event": "session file is open in another program, close it there",
+        "log_level": "warning",
+        "session": "tenant/app",
+    },
+    a.FingerprintDrifted(KEY): {
+        "event": "session file is not as it was written",
+        "log_level": "warning",
+        "session": "tenant/app",
     },
     a.CredentialUnopened(KEY, "sealed with another key"): {
         "event": "credential cannot be opened",
@@ -145,6 +156,8 @@ COUNTED: list[s.Event] = [
     a.TokenRotated(KEY),
     a.SignalIgnored(KEY, SessionState.ABSENT, "TokenAccepted"),
     a.Left(KEY, SessionState.ABSENT),
+    a.FileLocked(KEY),
+    a.FingerprintComputed(KEY, 0.001),
     s.SessionUnparked(KEY),
     s.Sampled(3, 0),
     s.SessionBackup(KEY, s.BackupOutcome.UNCHANGED),
@@ -158,6 +171,22 @@ def test_what_an_operator_wants_to_know_is_a_line(event: s.Event, line: dict[str
         note(event)
 
     assert lines == [line]
+
+
+def test_what_becomes_of_session_files_is_counted() -> None:
+    metrics = Metrics(sandbox=True)
+    value = metrics.registry.get_sample_value
+
+    assert value("session_lock_acquired_total") == value("session_lock_failed_total") == 0
+    for event in (a.FileLocked(KEY), a.FileLocked(KEY), a.FileLockRefused(KEY), a.FingerprintDrifted(KEY)):
+        metrics.observe(event)
+    metrics.observe(a.FingerprintComputed(KEY, 0.002))
+
+    assert value("session_lock_acquired_total") == 2
+    assert value("session_lock_failed_total") == 1
+    assert value("fingerprint_drift_total") == 1
+    assert value("fingerprint_computation_duration_seconds_count") == 1
+    assert value("fingerprint_computation_duration_seconds_sum") == 0.002
 
 
 @pytest.mark.parametrize("event", COUNTED, ids=lambda event: type(event).__name__)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 
 import trio
 
 from actors.adapters.telegram.session_file import DamagedFile, SessionFiles
+from actors.adapters.telegram.session_lock import FileInUse
 from actors.core.credential import Credential, UpdatePoint
 from actors.core.names import SessionKey
 from actors.core.states import Reason
 from actors.errors import CredentialSealed, StoreUnavailable
-from actors.events import CredentialUnopened, FileQuarantined, FileUnwritten, Tell
+from actors.events import (
+    CredentialUnopened,
+    FileLocked,
+    FileLockRefused,
+    FileQuarantined,
+    FileUnwritten,
+    FingerprintComputed,
+    FingerprintDrifted,
+    Tell,
+)
 from actors.ports import Vault
 
 
@@ -30,21 +41,55 @@ class Credentials:
         self._files = files
         self._vault = vault
         self._tell = tell
+        self._behind: set[SessionKey] = set()
 
     async def take(self, key: SessionKey) -> Credential:
-        """The session's credential, to connect with. Its file is mended if need be.
+        """The session's credential, to connect with. Its file is mended if need be, and locked until `release`.
 
         A file that holds an auth key which was never this session's is put in quarantine: somebody has been here.
-        Raises Unusable, and StoreUnavailable.
+        Raises Unusable, FileInUse and StoreUnavailable.
         """
-        kept, found = await self._kept(key), await self._found(key)
+        kept = await self._kept(key)
+        await self._claim(key)
+        try:
+            return await self._mended(key, kept)
+        except BaseException:
+            self.release(key)
+            raise
+
+    def release(self, key: SessionKey) -> None:
+        """Let others have the session's file. Its auth key is in use no more."""
+        self._behind.discard(key)
+        self._files.release(key)
+
+    async def _claim(self, key: SessionKey) -> None:
+        try:
+            is_new = await trio.to_thread.run_sync(self._files.claim, key)
+        except FileInUse:
+            self._tell(FileLockRefused(key))
+            raise
+        if is_new:
+            self._tell(FileLocked(key))
+
+    async def _mended(self, key: SessionKey, kept: Credential) -> Credential:
+        found = await self._found(key)
         if found is not None and found.auth_key == kept.auth_key:
+            await self._compare(key, kept)
             return replace(kept, updates=max(kept.updates, found.updates, key=_progress))
         if found is not None and not await self._vault.knows(key, found):
             await self._quarantine(key)
             raise Unusable(Reason.CREDENTIAL_TAMPERED)
-        await self._write(key, kept)
+        await self.checkpoint(key, kept)
         return kept
+
+    async def _compare(self, key: SessionKey, kept: Credential) -> None:
+        """Tell, once, if the file is not as it was when we wrote it last. Its auth key is the right one."""
+        noted, fingerprint = await self._vault.file_fingerprint(key), await self._fingerprint(key)
+        if fingerprint == noted:
+            return
+        if noted is not None:
+            self._tell(FingerprintDrifted(key))
+        await self._keep(key, kept, fingerprint)
 
     async def owed(self, key: SessionKey) -> Credential | None:
         """What lies in the file of a session that has no credential any more, if it once was the session's."""
@@ -53,9 +98,15 @@ class Credentials:
 
     async def checkpoint(self, key: SessionKey, credential: Credential) -> None:
         """Keep how far the updates are known. If that cannot be done now, the next time will do."""
-        await self._write(key, credential)
+        await self._keep(key, credential, await self._write(key, credential))
+
+    def is_behind(self, key: SessionKey) -> bool:
+        """Whether the file of a session in use could not be written, and is owed a checkpoint."""
+        return key in self._behind
+
+    async def _keep(self, key: SessionKey, credential: Credential, fingerprint: str | None) -> None:
         try:
-            await self._vault.checkpoint(key, credential)
+            await self._vault.checkpoint(key, credential, fingerprint)
         except StoreUnavailable:
             return
         except CredentialSealed as sealed:
@@ -86,13 +137,25 @@ class Credentials:
         aside = await trio.to_thread.run_sync(self._files.quarantine, key)
         self._tell(FileQuarantined(key, aside.name))
 
-    async def _write(self, key: SessionKey, credential: Credential) -> None:
+    async def _write(self, key: SessionKey, credential: Credential) -> str | None:
+        """Write the file; its fingerprint, or None if that cannot be: the vault has what the session runs on."""
         try:
             await trio.to_thread.run_sync(self._files.write, key, credential)
-        except (
-            OSError
-        ) as error:  # a full disk, say: the vault has it all, and the session can run without its file
+        except OSError as error:  # a full disk, say
+            self._behind.add(key)
             self._tell(FileUnwritten(key, error))
+            return None
+        self._behind.discard(key)
+        return await self._fingerprint(key)
+
+    async def _fingerprint(self, key: SessionKey) -> str | None:
+        def compute() -> tuple[str | None, float]:
+            began = perf_counter()
+            return self._files.fingerprint(key), perf_counter() - began
+
+        fingerprint, seconds = await trio.to_thread.run_sync(compute)
+        self._tell(FingerprintComputed(key, seconds))
+        return fingerprint
 
 
 def _progress(updates: tuple[UpdatePoint, ...]) -> int:

@@ -17,6 +17,7 @@ from actors.adapters.telegram.failures import answer_signal, login_signal, sessi
 from actors.adapters.telegram.live_session import LiveSession
 from actors.adapters.telegram.login import Login
 from actors.adapters.telegram.session_file import SessionFiles
+from actors.adapters.telegram.session_lock import FileInUse
 from actors.adapters.telegram.wire import Wire
 from actors.bridge import in_asyncio
 from actors.clock import Clock
@@ -24,6 +25,7 @@ from actors.core import messages as m
 from actors.core.credential import Credential
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
+from actors.core.states import Reason
 from actors.errors import StoreUnavailable
 from actors.events import Tell
 from actors.ports import Gate, Vault
@@ -140,6 +142,8 @@ class TelethonLine:
             session = await self._session()
         except Unusable as unusable:
             return m.CredentialUnusable(unusable.reason)
+        except FileInUse:
+            return m.Unreachable(self._clock.now(), Reason.IN_USE_ELSEWHERE)
         except StoreUnavailable:
             return m.Unreachable(self._clock.now())
         signal = await self._through_gate(
@@ -172,14 +176,20 @@ class TelethonLine:
 
     async def forget(self) -> None:
         """See the port."""
-        await self.hang_up()
-        await self._credentials.erase(self._key)
+        try:
+            await self.hang_up()
+            await self._credentials.erase(self._key)
+        finally:
+            self._credentials.release(self._key)
 
     async def disconnect(self) -> None:
         """See the port. How far the session's updates are known is kept."""
-        session = await self.hang_up()
-        if session is not None:
-            await self._checkpoint(session)
+        try:
+            session = await self.hang_up()
+            if session is not None:
+                await self._checkpoint(session)
+        finally:
+            self._credentials.release(self._key)
 
     async def hang_up(self) -> LiveSession | None:
         """Close whatever connection is open; the session's own, if it was that one's."""
@@ -189,7 +199,10 @@ class TelethonLine:
         return session
 
     async def _session(self) -> LiveSession:
-        """The session's credential: the one in use, or the one that is kept. Raises Unusable and StoreUnavailable."""
+        """The session's credential: the one in use, or the one that is kept.
+
+        Raises Unusable, FileInUse and StoreUnavailable.
+        """
         if self._login is not None:
             await self.disconnect()
         if self._wire.session is not None:
@@ -205,11 +218,11 @@ class TelethonLine:
         return None if owed is None else LiveSession.of(owed)
 
     async def _checkpoint(self, session: LiveSession) -> None:
-        """Keep how far the updates are known, if that has changed."""
+        """Keep how far the updates are known, if that has changed or could not be kept in the file before."""
         if session.account_id is None:
             return
         credential = session.credential(session.account_id)
-        if credential != self._kept:
+        if credential != self._kept or self._credentials.is_behind(self._key):
             self._kept = credential
             await self._credentials.checkpoint(self._key, credential)
 

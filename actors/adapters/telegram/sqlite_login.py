@@ -6,6 +6,7 @@ Source: Telethon 1.45, telethon/sessions/sqlite.py, `CURRENT_VERSION` and its ta
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 from telethon import utils
 from telethon.sessions import SQLiteSession
@@ -19,8 +20,19 @@ SCHEMA = 8
 KEY_BYTES = 256
 
 
-def fill(stored: SQLiteSession, credential: Credential) -> None:
-    """Write the login into an empty session, and save it."""
+def telethon_file(credential: Credential) -> bytes:
+    """The bytes of a Telethon SQLite session that holds this login and nothing else.
+
+    Made in memory: on a disk, Telethon would sync a dozen times before there is anything to keep.
+    """
+    stored = SQLiteSession()  # without a name it lives in memory, and Telethon leaves it open
+    with closing(stored._conn) as database:  # noqa: SLF001 - Telethon hands its database to nobody
+        _fill(stored, credential)
+        content: bytes = database.serialize()
+        return content
+
+
+def _fill(stored: SQLiteSession, credential: Credential) -> None:
     session = LiveSession.of(credential)
     stored.set_dc(credential.dc_id, credential.address, credential.port)
     stored.auth_key = session.auth_key
@@ -36,7 +48,7 @@ def fill(stored: SQLiteSession, credential: Credential) -> None:
     stored.process_entities(types.contacts.ResolvedPeer(None, channels, [ourselves]))
     if credential.api_id is not None:
         # In a table of our own, of which Telethon takes no notice, so that key and app cannot get separated.
-        database = stored._conn  # noqa: SLF001 - Telethon hands its database to nobody
+        database = stored._conn  # noqa: SLF001 - as above
         database.execute("create table usm_app (api_id integer not null)")
         database.execute("insert into usm_app values (?)", (credential.api_id,))
     stored.save()
