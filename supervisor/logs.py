@@ -95,7 +95,6 @@ def configure(level: str, style: str, *, sandbox: bool) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
     )
     last = (
         structlog.processors.JSONRenderer()

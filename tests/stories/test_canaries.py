@@ -259,7 +259,8 @@ def keys_and_values(url: str) -> bytes:
 
 def kept_auth_key(session: Path) -> bytes:
     """The key in a session file, which is its place: nothing else may hold it in clear."""
-    with closing(sqlite3.connect(session)) as connection:
+    # Immutable, for while the service uses it nobody else may lock it.
+    with closing(sqlite3.connect(f"{session.as_uri()}?immutable=1", uri=True)) as connection:
         ((key,),) = connection.execute("select auth_key from sessions")
     assert len(key) == 256
     return bytes(key)
