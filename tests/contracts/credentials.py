@@ -17,7 +17,10 @@ from actors.ports import Farewells, Owed, Saved, Store
 def credential(number: int, *, dc_id: int = 2, pts: int = 1) -> Credential:
     """One of many: each number has an auth key of its own, which no compression makes shorter."""
     auth_key = b"".join(hashlib.sha256(b"%d %d" % (number, part)).digest() for part in range(8))
-    points = (UpdatePoint(0, pts, 0, 1_795_000_000, 3), UpdatePoint(2**40 + number, 7, 0, 1_795_000_001, 0))
+    points = (
+        UpdatePoint(0, pts, 0, 1_795_000_000, 3),
+        UpdatePoint(2**40 + number, 7, 0, 1_795_000_001, 0, 99),
+    )
     return Credential(
         2**53 + number, dc_id, "149.154.167.51", 443, Secret(auth_key.hex()), points, 10_000 + number
     )
