@@ -22,7 +22,7 @@ from tests.stores import Database, run_sql
 
 FIRST = Saved(to_record(Absent()), 1, 1.0)
 SECOND = Saved(to_record(Authorized(7)), 2, 2.0)
-LINE = Transition("Adopted", SessionState.ABSENT, SessionState.AUTHORIZED, None)
+LINE = Transition("SignedIn", SessionState.ABSENT, SessionState.AUTHORIZED, None)
 PLANS = """select count(*) as statements, sum(generic_plans) as generic from pg_prepared_statements
            where statement = 'select tenant_id from telegram_sessions'"""
 WHO = """select current_user::text as role, coalesce(current_setting('request.jwt.claims', true), '') as claims"""

@@ -33,7 +33,7 @@ KEY = SessionKey("tenant-a", "app-1")
 MOMENT = 1_795_000_000.25
 LOGIN = Login("login-1", MOMENT + 600)
 STARTED = Transition("StartQr", SessionState.ABSENT, SessionState.PENDING_QR, None)
-SIGNED_IN = Transition("Adopted", SessionState.PENDING_QR, SessionState.AUTHORIZED, None)
+SIGNED_IN = Transition("SignedIn", SessionState.PENDING_QR, SessionState.AUTHORIZED, None)
 REVOKED = Transition("CredentialLost", SessionState.AUTHORIZED, SessionState.REVOKED, Reason.SESSION_REVOKED)
 
 STATES: list[State] = [

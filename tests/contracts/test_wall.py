@@ -17,7 +17,7 @@ from tests.contracts.benches import PostgresBench
 KEY = SessionKey("tenant-a", "app-1")
 FIRST = Saved(to_record(Absent()), 1, 1.0)
 SECOND = Saved(to_record(Authorized(7)), 2, 2.0)
-LINE = Transition("Adopted", SessionState.PENDING_QR, SessionState.AUTHORIZED, None)
+LINE = Transition("SignedIn", SessionState.PENDING_QR, SessionState.AUTHORIZED, None)
 
 
 @pytest.fixture(params=["fast"])

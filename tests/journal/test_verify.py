@@ -25,7 +25,7 @@ CHANGES = {
     "app_id": "'forged'",
     "version": "99",
     "at": "at + interval '1 microsecond'",
-    "message": "'Adopted'",
+    "message": "'SignedIn'",
     "from_state": "''",
     "to_state": "'AUTHORIZED'",
     "reason": "coalesce(reason, '') || 'forged'",
