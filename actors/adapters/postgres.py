@@ -121,14 +121,15 @@ class Database:
     async def _transact(
         self, claims: dict[str, Any], work: Callable[[Connection], Awaitable[Result]]
     ) -> Result:
-        async with (
-            asyncio.timeout(self._deadline),
-            self._pool.acquire() as connection,
-            # Named, whatever the database's default: what is compared must include what a save waited for.
-            connection.transaction(isolation="read_committed"),
-        ):
-            await connection.fetchrow(_ACT_AS, claims["role"], json.dumps(claims))
-            return await work(connection)
+        async with asyncio.timeout(self._deadline), self._pool.acquire() as connection:
+            try:
+                # Named, whatever the database's default: what is compared must include what a save waited for.
+                async with connection.transaction(isolation="read_committed"):
+                    await connection.fetchrow(_ACT_AS, claims["role"], json.dumps(claims))
+                    return await work(connection)
+            except (asyncio.CancelledError, asyncpg.QueryCanceledError):
+                await _end(connection)
+                raise
 
     async def _answer(self) -> None:
         async with asyncio.timeout(self._deadline):
@@ -269,6 +270,16 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection[asyncpg.Rec
         return await asyncpg.connect(*args, **options)
     except ValueError:  # its text may quote a part of the password
         raise StoreRefused("this is no connection string of PostgreSQL's: check DATABASE_URL") from None
+
+
+async def _end(connection: Connection) -> None:
+    """Roll back what a cancellation interrupted, once more.
+
+    The server carries a cancellation out when it gets to it, which may be in the driver's own rollback; then the
+    driver gives the connection back with its transaction open, and complains of that to the loop.
+    """
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await connection.execute("rollback")
 
 
 async def _reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -202,6 +202,26 @@ async def test_a_store_that_was_closed_is_unavailable(postgres: PostgresBench) -
 
 
 @every_engine
+async def test_a_commit_that_is_cancelled_halfway_writes_nothing_and_is_ended(
+    postgres: PostgresBench,
+) -> None:
+    await postgres.sql(
+        """create function linger() returns trigger language plpgsql as
+           $$ begin perform pg_sleep(2); return null; end $$"""
+    )
+    await postgres.sql(
+        """create constraint trigger linger after insert on session_journal
+           deferrable initially deferred for each row execute function linger()"""
+    )
+    with trio.move_on_after(0.5):
+        await postgres.store.save(KEY, FIRST, LINE)
+
+    await postgres.sql("drop trigger linger on session_journal")
+    assert await postgres.store.load(KEY) is None
+    await postgres.store.save(KEY, FIRST, LINE)
+
+
+@every_engine
 async def test_cancelled_operations_write_nothing_and_leave_the_pool_whole(postgres: PostgresBench) -> None:
     async with open_postgres(postgres.url, pool_size=2, on_denied=pytest.fail) as store:
         await store.save(KEY, FIRST, None)
