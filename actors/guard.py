@@ -1,0 +1,88 @@
+"""Leave to use a session's auth key: what a connection asks of the owner of its session, and what it is told by it.
+
+Everything here is called from asyncio code, on the one thread. The rules behind it are in `supervisor.ownership`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Link(Protocol):
+    """One connection to a data centre, as its guard sees it."""
+
+    def ping(self) -> None:
+        """Send `ping_delay_disconnect` now; `Guard.pong_came` tells of its answer."""
+        ...
+
+    def half_close(self) -> None:
+        """Shut our end; `Guard.closed` tells that the data centre has shut its own."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the socket at once, with everything that is not sent yet."""
+        ...
+
+
+class Guard(Protocol):
+    """Guards one session's connections, of which there is one at a time.
+
+    For each: `open` before its first byte, `passes` before every packet, and `closed` or `broken` when it has ended.
+    """
+
+    @property
+    def disconnect_delay(self) -> int:
+        """Seconds, for each `ping_delay_disconnect`: the data centre closes the connection so long after the last."""
+        ...
+
+    @property
+    def unacknowledged(self) -> float:
+        """Seconds, for TCP_USER_TIMEOUT: the kernel gives up what is not acknowledged for so long."""
+        ...
+
+    async def open(self, link: Link) -> bool:
+        """Whether the first packet may be written, in this very step: the arbiter has just been asked.
+
+        The TCP connection is up, and nothing was sent over it. If not, it is of no use, and has been aborted.
+        """
+        ...
+
+    def passes(self) -> bool:
+        """Whether a packet may leave now."""
+        ...
+
+    def pong_came(self) -> None:
+        """The data centre has answered the last ping."""
+        ...
+
+    def closed(self) -> None:
+        """The data centre has closed the connection: its end was seen, not guessed."""
+        ...
+
+    def broken(self) -> None:
+        """The connection is of no use any more, and the data centre may or may not know. Once more does no harm."""
+        ...
+
+
+class Unguarded:
+    """The guard of a connection that nobody else can have: of a key that was never written down, say."""
+
+    disconnect_delay = 75
+    unacknowledged = 15.0
+
+    async def open(self, link: Link) -> bool:  # noqa: ARG002 - as the port calls it
+        """Always."""
+        return True
+
+    def passes(self) -> bool:
+        """Always."""
+        return True
+
+    def pong_came(self) -> None:
+        """It is not awaited."""
+
+    def closed(self) -> None:
+        """So be it."""
+
+    def broken(self) -> None:
+        """So be it."""
