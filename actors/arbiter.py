@@ -17,12 +17,12 @@ class Arbiter(Protocol):
     that is over.
     """
 
-    async def boot(self, node_id: str, boot_id: str, public_key: bytes = b"") -> NodeEpoch:
+    async def boot(self, node_id: str, boot_id: str, public_key: bytes = b"", capacity: int = 0) -> NodeEpoch:
         """Begin a new life of this node; the one before it, if any, is fenced. `boot_id` names the machine's boot."""
         ...
 
-    async def renew(self, me: NodeEpoch) -> bool:
-        """Count one more heartbeat; False if this life is over."""
+    async def renew(self, me: NodeEpoch, load: int = 0) -> bool:
+        """Count one more heartbeat, and note how many sessions it has; False if this life is over."""
         ...
 
     async def drain(self, me: NodeEpoch) -> bool:
@@ -39,6 +39,10 @@ class Arbiter(Protocol):
 
     async def unowned(self, limit: int) -> list[Ownership]:
         """At most `limit` rows that are free, or whose owner's life is over."""
+        ...
+
+    async def owned(self, me: NodeEpoch) -> list[Taken]:
+        """Every session that is this life's."""
         ...
 
     async def acquire(self, me: NodeEpoch, seen: Ownership) -> Taken | None:
@@ -79,6 +83,10 @@ class Arbiter(Protocol):
 
     async def attest(self, dead: NodeEpoch) -> int:
         """End a life that somebody has seen to be over, and free its sessions, as clean as they are; how many."""
+        ...
+
+    async def forget_the_dead(self) -> int:
+        """Remove the nodes whose lives are over and that own nothing. How many; none of them may ever boot again."""
         ...
 
     async def next_generation(self) -> int:

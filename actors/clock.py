@@ -1,7 +1,8 @@
-"""The wall time as this process sees it: read once, then carried on by trio's clock.
+"""The clocks of a process: the wall time, read once and carried on by trio's clock, and the machine's own.
 
 Deadlines that outlive the process are seconds since the epoch; a jump of the machine's clock must not end a
-login, and tests must be able to skip hours. Both follow from reading the real wall time only once.
+login, and tests must be able to skip hours. Both follow from reading the real wall time only once. What nodes promise
+each other is counted on a clock that goes on while the machine sleeps.
 """
 
 from __future__ import annotations
@@ -24,3 +25,18 @@ class Clock:
     def to_trio(self, moment: float) -> float:
         """The same moment on trio's clock, for deadlines of cancel scopes."""
         return moment - self._offset
+
+
+class Boottime:
+    """The machine's own clock, which no operator sets and which counts while it sleeps; and the wall beside it."""
+
+    def now(self) -> float:
+        """Seconds since the machine started, CLOCK_BOOTTIME; elsewhere than on Linux the monotonic clock."""
+        return time.clock_gettime(_BOOTTIME) if _BOOTTIME is not None else time.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as the machine has it now."""
+        return time.time()
+
+
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)

@@ -35,6 +35,10 @@ class StoreUnavailable(Unanswered):
     """The database cannot be reached, so nothing can be saved, so nothing is promised."""
 
 
+class NotOwner(Unanswered):
+    """Another node has this session, or is getting it: ask there."""
+
+
 class StoreRefused(Exception):
     """A store answers, but will not serve us as we are set up. The sentence names the fix."""
 

@@ -11,6 +11,11 @@ from typing import Protocol
 class Link(Protocol):
     """One connection to a data centre, as its guard sees it."""
 
+    @property
+    def local_port(self) -> int:
+        """Its port on this machine; 0 if it goes through a proxy, where nobody can see how it ended."""
+        ...
+
     def ping(self) -> None:
         """Send `ping_delay_disconnect` now; `Guard.pong_came` tells of its answer."""
         ...

@@ -1,7 +1,8 @@
 """`python -m supervisor`: one process, from reading the environment to exit code 0 within 30 seconds of SIGTERM.
 
 Exit codes: 0 stopped on request, 1 a part of the infrastructure failed, 2 the settings or their surroundings are
-not fit to start with (the sentence on standard error names the fix).
+not fit to start with (the sentence on standard error names the fix), 3 others have taken this node's sessions over
+(start it again).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import trio
 from actors.bridge import stop_signals
 from actors.errors import StoreRefused
 from supervisor import logs
+from supervisor.owner.life import Superseded
 from supervisor.process import Process
 from supervisor.settings import Settings, SettingsError, load_settings
 
@@ -41,6 +43,10 @@ def main() -> int:
         exit_code = 2
         for refusal in _leaves(refusals):
             print(refusal, file=sys.stderr)  # noqa: T201 - for the operator, before there are logs
+    except* Superseded as superseded:
+        exit_code = 3
+        for end in _leaves(superseded):
+            print(end, file=sys.stderr)  # noqa: T201 - for the operator, beside the logs
     except* Exception:  # noqa: BLE001 - the last boundary: what got here has ended the process
         exit_code = 1
         structlog.get_logger(__name__).exception("the process failed")

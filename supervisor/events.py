@@ -175,6 +175,62 @@ class BackupsFailed:
     retry_after: float
 
 
+class RenewalOutcome(StrEnum):
+    """What the arbiter said to a renewal of this node."""
+
+    CONFIRMED = "confirmed"
+    UNANSWERED = "unanswered"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalEnded:
+    """This node has asked the arbiter for more time."""
+
+    outcome: RenewalOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFenced:
+    """This node has aborted everything it had open, because it could not be trusted any more."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodesSeen:
+    """How many nodes there are, this one included, and how many sessions this one owns."""
+
+    nodes: int
+    owned: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLost:
+    """Another node's life was ended from here: its silence was watched, or its death was seen."""
+
+    node: str
+    how: str
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTaken:
+    """A session became this node's; `past` is what was known of those who had it before."""
+
+    key: SessionKey
+    past: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReleased:
+    """A session was given away: clean, so that the next owner may connect at once, or not."""
+
+    key: SessionKey
+    is_clean: bool
+
+
+OwnershipEvent = RenewalEnded | NodeFenced | NodesSeen | NodeLost | SessionTaken | SessionReleased
 SupervisorEvent = (
     LifeCrashed
     | SessionParked
@@ -192,5 +248,5 @@ SupervisorEvent = (
     | BackupsRan
     | BackupsFailed
 )
-Event = ActorEvent | SupervisorEvent | ApiEvent
+Event = ActorEvent | SupervisorEvent | OwnershipEvent | ApiEvent
 Tell = Callable[[Event], None]

@@ -27,6 +27,7 @@ class Phase(StrEnum):
     BACKING_OFF = "backing_off"
     PARKED = "parked"
     HELD = "held"
+    QUARANTINED = "quarantined"
     ENDED = "ended"
 
 
@@ -130,6 +131,7 @@ async def _rest(mailbox: Mailbox, health: Health, until: float) -> None:
 RESTING = {
     Phase.PARKED: "the session failed too often and rests",
     Phase.HELD: "many sessions failed at once, so none is started again for a while",
+    Phase.QUARANTINED: "the supervisor that had the session went silent, so for a while nobody connects it",
 }
 """The phases in which a session takes no asks, and what the asker is told."""
 

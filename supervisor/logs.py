@@ -29,8 +29,12 @@ from supervisor.events import (
     LifeCrashed,
     LifeHeld,
     NodeBraked,
+    NodeFenced,
+    NodeLost,
     NodeReleased,
     Orphaned,
+    RenewalEnded,
+    RenewalOutcome,
     RowDenied,
     SessionBackup,
     SessionConverted,
@@ -169,10 +173,25 @@ def note(event: Event) -> None:
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
         case SessionBackup() | BackupsRan() | BackupsFailed():
             _note_backups(event)
+        case RenewalEnded() | NodeFenced() | NodeLost():
+            _note_node(event)
         case RowDenied():
             log.error("row level security refused a statement")
         case _:
             pass
+
+
+def _note_node(event: RenewalEnded | NodeFenced | NodeLost) -> None:
+    log = structlog.get_logger("supervisor")
+    match event:
+        case RenewalEnded(outcome=RenewalOutcome.CONFIRMED):
+            pass
+        case RenewalEnded(outcome=outcome):
+            log.warning("this node was not renewed", outcome=outcome)
+        case NodeFenced(cause=cause):
+            log.error("this node is not to be trusted, its connections are aborted", cause=cause)
+        case NodeLost(node=node, how=how, sessions=sessions):
+            log.warning("another node is gone", node=node, how=how, sessions=sessions)
 
 
 def _note_backups(event: SessionBackup | BackupsRan | BackupsFailed) -> None:

@@ -172,6 +172,34 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self._renewals = Counter(
+            "node_renewals_total", "Renewals of this node's life.", ["outcome"], registry=registry
+        )
+        for renewal in s.RenewalOutcome:
+            self._renewals.labels(renewal)
+        self._fences = Counter(
+            "node_fenced_total",
+            "Times that this node aborted all its connections, because it could not be trusted.",
+            ["cause"],
+            registry=registry,
+        )
+        self._nodes = Gauge("nodes_seen", "Living nodes, this one included.", registry=registry)
+        self._owned = Gauge("sessions_owned", "Sessions that are this node's.", registry=registry)
+        self._nodes_lost = Counter(
+            "nodes_lost_total", "Lives of other nodes that were ended from here.", ["how"], registry=registry
+        )
+        self._taken = Counter(
+            "sessions_taken_total",
+            "Sessions that became this node's, by what was known of those who had them before.",
+            ["past"],
+            registry=registry,
+        )
+        self._released = Counter(
+            "sessions_released_total",
+            "Sessions that this node gave away, by whether the next one may connect at once.",
+            ["clean"],
+            registry=registry,
+        )
         for outcome in s.BackupOutcome:
             self._backups.labels(outcome)
         self._backups_ran = Gauge(
@@ -184,6 +212,8 @@ class Metrics:
         """Count it."""
         if isinstance(event, a.ActorEvent):
             self._observe_actor(event)
+        elif isinstance(event, s.OwnershipEvent):
+            self._observe_ownership(event)
         elif isinstance(event, s.SupervisorEvent):
             self._observe_supervisor(event)
         else:
@@ -254,6 +284,22 @@ class Metrics:
                 pass
             case s.BackupsFailed():
                 self._backups.labels(s.BackupOutcome.RUN_FAILED).inc()
+
+    def _observe_ownership(self, event: s.OwnershipEvent) -> None:
+        match event:
+            case s.RenewalEnded(outcome=outcome):
+                self._renewals.labels(outcome).inc()
+            case s.NodeFenced(cause=cause):
+                self._fences.labels(cause).inc()
+            case s.NodesSeen():
+                self._nodes.set(event.nodes)
+                self._owned.set(event.owned)
+            case s.NodeLost(how=how):
+                self._nodes_lost.labels(how).inc()
+            case s.SessionTaken(past=past):
+                self._taken.labels(past).inc()
+            case s.SessionReleased():
+                self._released.labels(str(event.is_clean).lower()).inc()
 
     def _observe_api(self, event: ApiEvent) -> None:
         match event:

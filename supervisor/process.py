@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from math import inf
 
 import structlog
@@ -20,15 +21,19 @@ from actors.adapters.census import Census
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError, KeyringFile
 from actors.adapters.limits import RedisLimits
+from actors.adapters.ownership import PostgresArbiter
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.sealing import Seals
 from actors.adapters.telegram import DcAddress, SessionFiles, TelegramApp, TelegramApps, TelethonLines
 from actors.adapters.vault import PostgresVault
-from actors.bridge import open_loop
-from actors.clock import Clock
+from actors.bridge import in_trio, open_loop
+from actors.clock import Boottime, Clock
 from actors.core.foreign import TELEGRAM
+from actors.core.names import SessionKey
+from actors.core.owners import NodeEpoch, Verdict
 from actors.core.secret import Secret
+from actors.epochs import Epochs
 from actors.errors import StoreUnavailable
 from api.app import create_app
 from api.doors import Doors, Readiness
@@ -38,12 +43,17 @@ from supervisor.backups import BackupSchedule, SessionBackups, Times
 from supervisor.discovery import discover
 from supervisor.events import Event, Orphaned, RowDenied, Sampled, Scope
 from supervisor.farewells import Courier
-from supervisor.folder import claimed
 from supervisor.front_door import front_door
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedApps, GuardedStore
 from supervisor.imports import Imports, Wishes, network_of
 from supervisor.metrics import Metrics
+from supervisor.owner import slots
+from supervisor.owner.claims import Claims
+from supervisor.owner.gathering import Gatherer
+from supervisor.owner.life import Life
+from supervisor.owner.watching import Watcher, Witness
+from supervisor.ownership.timings import PROFILES
 from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import Sessions
@@ -55,6 +65,8 @@ from supervisor.web import serving
 
 PING_EVERY = 5.0
 SAMPLE_EVERY = 5.0
+ANNOUNCE = 2.0
+"""Seconds for telling the other nodes that this one comes or goes."""
 STORES_WITHIN = 30.0
 """Seconds that PostgreSQL and Redis may take to come up after us."""
 
@@ -81,6 +93,11 @@ class Process:
     apps: TelegramApps
     sessions: Sessions
     view: View
+    slot: slots.Slot
+    arbiter: PostgresArbiter
+    life: Life
+    claims: Claims
+    watcher: Watcher
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -88,12 +105,14 @@ class Process:
         self._clock = Clock()
         self._metrics = Metrics(sandbox=self._sandbox is not None)
         self._polls = LongPolls()
+        self._epochs = Epochs()
         self._stopping = False
         self._outage: str | None = None
         self._api_port = self._metrics_port = 0
         self.tree = [
             Child("bridge", self._bridge),
             Child("stores", self._stores),
+            Child("ownership", self._ownership),
             Child("sessions", self._sessions),
             *([Child("backups", self._backups)] if settings.enable_session_backup else []),
             Child("metrics", self._serve_metrics),
@@ -103,11 +122,19 @@ class Process:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Addresses]:
         """Be up for the length of the block. Raises SettingsError for what the operator can mend."""
-        with claimed(self._settings.sessions_base_path):
-            await self._sweep()
+        base = self._settings.sessions_base_path
+        with slots.claimed_slot(base) as self.slot:
+            if slots.is_alone(self.slot, base):
+                await self._sweep()
             async with standing(self.tree):
                 yield Addresses(self._api_port, self._metrics_port)
                 self._stopping = True
+                await self._announce_the_end()
+
+    async def _announce_the_end(self) -> None:
+        """Let the others know that what is given away now should not come here."""
+        with trio.move_on_after(ANNOUNCE), suppress(StoreUnavailable):
+            await self.arbiter.drain(self.life.me)
 
     async def _sweep(self) -> None:
         swept = await trio.to_thread.run_sync(SessionFiles(self._settings.sessions_base_path).sweep)
@@ -145,12 +172,13 @@ class Process:
             open_postgres(
                 database_url.get_secret_value(),
                 keeper=SealingKeeper(seals, grace),
+                epochs=self._epochs,
                 on_denied=lambda: self._tell(RowDenied()),
             ) as self.store,
             open_redis(redis_url.get_secret_value()) as redis,
             trio.open_nursery() as nursery,
         ):
-            self.vault = PostgresVault(self.store.database, seals, grace)
+            self.vault = PostgresVault(self.store.database, seals, grace, self._epochs)
             self.kept_apps = PostgresApps(self.store.database, seals)
             self.tickets = RedisTickets(redis)
             self.answers = RedisAnswers(redis)
@@ -195,6 +223,46 @@ class Process:
         await self.tickets.ping()
 
     @asynccontextmanager
+    async def _ownership(self) -> AsyncIterator[None]:
+        timings, base = PROFILES[self._settings.ownership_profile], self._settings.sessions_base_path
+        clock, arbiter = Boottime(), PostgresArbiter(self.store.database)
+        life = Life(arbiter, timings, self._tell, lambda: len(claims), clock)
+        ports = slots.NotedPorts(self.slot.sockets, clock)
+        claims = Claims(life, arbiter, self._epochs, ports, self._tell, self._verify)
+        watcher = Watcher(life, arbiter, claims, self._tell, self._start)
+        witness = Witness(life, arbiter, self._tell, base, self.slot)
+        self.arbiter, self.life, self.claims, self.watcher = arbiter, life, claims, watcher
+        witness.find_predecessor()
+        await witness.look()
+        await life.boot(self.slot.node_id, slots.boot_id(), self._settings.node_capacity)
+        self.slot.occupy(life.me)
+        await arbiter.forget_the_dead()
+        await watcher.look()
+        async with trio.open_nursery() as nursery:
+            for loop in (
+                life.keep_renewing,
+                life.keep_ticking,
+                claims.keep_pinging,
+                claims.keep_tidy,
+                watcher.keep_watching,
+                witness.keep_looking,
+            ):
+                nursery.start_soon(loop)
+            yield
+            nursery.cancel_scope.cancel()
+        await self._end_in_peace()
+
+    async def _verify(self, me: NodeEpoch, key: SessionKey, epoch: int, is_clean: bool) -> Verdict:
+        return await in_trio(partial(self.arbiter.verify, is_clean=is_clean), me, key, epoch)
+
+    async def _end_in_peace(self) -> None:
+        """End this life, so that nobody waits for its silence. Not if something is left that nobody knows of."""
+        if self.claims.is_empty:
+            with trio.move_on_after(ANNOUNCE), suppress(StoreUnavailable):
+                await self.arbiter.attest(self.life.me)
+                self.slot.leave()
+
+    @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
         gate, store = self._connect_gate(), self._guarded_store()
         self.apps = TelegramApps(self._telegram_app(), GuardedApps(self.kept_apps, store.breaker))
@@ -204,15 +272,14 @@ class Process:
         idle_after = self._settings.idle_after or inf
         surroundings = Surroundings(store, lines, self._clock, self._tell, idle_after)
         policy, courier = RestartPolicy(), Courier(self.vault, lines.log_out, self._clock, self._tell)
-        self.sessions = Sessions(surroundings, policy, self._tell, starts=self._pace())
+        self.sessions = Sessions(surroundings, policy, self._tell, owner=self.claims)
+        gatherer = Gatherer(store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine)
         breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}
         self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_sampling, gate)
-            nursery.start_soon(self.sessions.keep_waking)
+            nursery.start_soon(gatherer.keep_gathering)
             nursery.start_soon(courier.keep_delivering)
-            resumed = await self.sessions.resume()
-            log.info("sessions resume", count=resumed)
             if self._settings.discover_sessions:
                 nursery.start_soon(discover, self.imports(), self._tell)
             try:
@@ -220,6 +287,12 @@ class Process:
             finally:
                 gate.close()
                 nursery.cancel_scope.cancel()
+
+    def _start(self, key: SessionKey) -> None:
+        self.sessions.start(key)
+
+    def _is_mine(self, key: SessionKey) -> bool:
+        return self.watcher.place(key) == self.life.me.node_id
 
     @asynccontextmanager
     async def _backups(self) -> AsyncIterator[None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
@@ -14,23 +14,49 @@ from actors.core.messages import Command
 from actors.core.names import SessionKey
 from actors.core.record import from_record
 from actors.core.states import State
-from actors.errors import Stopping, StoreUnavailable
+from actors.errors import NotOwner, Stopping, StoreUnavailable, Unanswered
 from actors.mailbox import Mailbox
 from actors.published import Published, Snapshot
 from supervisor.brake import Brake
 from supervisor.events import Tell
 from supervisor.keep_alive import RESTING, Health, Phase, keep_alive, parked
-from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 
 DRAIN = 15.0
 """Seconds that sessions get to finish what they have in hand when the process stops."""
 
-WAKE_EVERY = 60.0
-"""Seconds between two looks for sleeping sessions that are due."""
 
-STARTS_PER_SECOND = 50
-"""How fast the sessions of the last run are started again, unless something else is said."""
+class Held(Protocol):
+    """A session that is this node's."""
+
+    @property
+    def quarantine_left(self) -> float:
+        """Seconds until it may connect: others may have a connection open until then."""
+        ...
+
+
+class Owner(Protocol):
+    """Decides which sessions are this node's."""
+
+    def holding(self, key: SessionKey, on_lost: Callable[[], None]) -> AbstractAsyncContextManager[Held]:
+        """Own a session for the length of the block; `on_lost` is called if it turns out to be somebody else's.
+
+        Raises NotOwner if another node has it, and StoreUnavailable.
+        """
+        ...
+
+
+class _Mine:
+    quarantine_left = 0.0
+
+
+class Alone:
+    """The Owner where there are no other nodes."""
+
+    @asynccontextmanager
+    async def holding(self, key: SessionKey, on_lost: Callable[[], None]) -> AsyncIterator[Held]:  # noqa: ARG002
+        """At once."""
+        yield _Mine()
 
 
 @dataclass(slots=True)
@@ -41,6 +67,12 @@ class Session:
     published: Published = field(default_factory=Published)
     health: Health = field(default_factory=Health)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    is_lost: bool = False
+
+    def lose(self) -> None:
+        """It is another node's: end at once."""
+        self.is_lost = True
+        self.scope.cancel()
 
     def drain(self) -> None:
         """End after what is in hand; at once if nothing is, because the session waits for its next life."""
@@ -54,7 +86,7 @@ class Sessions:
     """All sessions of this process. It is the Directory that the API asks."""
 
     def __init__(
-        self, surroundings: Surroundings, policy: RestartPolicy, tell: Tell, *, starts: Pace | None = None
+        self, surroundings: Surroundings, policy: RestartPolicy, tell: Tell, *, owner: Owner | None = None
     ) -> None:
         self.brake = Brake(lambda: len(self._running), tell)
         self._surroundings = surroundings
@@ -62,8 +94,7 @@ class Sessions:
         self._tell = tell
         self._running: dict[SessionKey, Session] = {}
         self._nursery: trio.Nursery | None = None
-        self._starts = starts or Pace(STARTS_PER_SECOND, burst=STARTS_PER_SECOND)
-        self._resuming = trio.CancelScope()
+        self._owner = owner or Alone()
         self._shown = 0
         """The highest sequence that any session had which is no longer here: who comes back goes on after it."""
 
@@ -86,37 +117,20 @@ class Sessions:
                 yield
             finally:
                 self._nursery = None
-                self._resuming.cancel()
                 nursery.cancel_scope.deadline = trio.current_time() + DRAIN
                 for session in self._running.values():
                     session.drain()
 
-    async def resume(self) -> int:
-        """Begin to start every session that the store says should run; how many that is.
-
-        They are started at a pace, in a random order, so that no session is always the last. One that somebody
-        asks for is started at once.
-        """
-        keys = await self._surroundings.store.running()
-        random.shuffle(keys)
+    def start(self, key: SessionKey) -> None:
+        """Run this session here, if it does not yet and the process is not stopping."""
         if self._nursery is not None:
-            self._nursery.start_soon(self._start_at_a_pace, keys, name="resume")
-        return len(keys)
+            self._session(key)
 
-    async def _start_at_a_pace(self, keys: Sequence[SessionKey]) -> None:
-        with self._resuming:
-            for key in keys:
-                await self._starts.turn(background=True)
-                self._session(key)
-
-    async def keep_waking(self) -> None:
-        """Start, for ever, the sleeping sessions whose time has come: they must show themselves to Telegram."""
-        while True:
-            await trio.sleep(WAKE_EVERY)
-            with suppress(StoreUnavailable):  # an outage: the next round finds them
-                for key in await self._surroundings.store.due(self._surroundings.clock.now()):
-                    await self._starts.turn(background=True)
-                    self._session(key)
+    def hand_over(self, key: SessionKey) -> None:
+        """Let it finish what it has in hand, and give it away; another node will find it."""
+        session = self._running.get(key)
+        if session is not None:
+            session.drain()
 
     async def ask(self, key: SessionKey, command: Command, within: float) -> State:
         """Let the session's actor work on a command; see `actors.mailbox.Mailbox.ask` for what it raises."""
@@ -152,17 +166,34 @@ class Sessions:
         return session
 
     async def _supervise(self, key: SessionKey, session: Session) -> None:
-        actor = Actor(key, session.mailbox, session.published, self._surroundings)
+        why: Unanswered = Stopping("the session is being stopped", retry_after=5.0)
         try:
             with session.scope:
-                await self._keep_alive(key, actor, session)
-                # A life ends when nothing is due; somebody may have written in its last moment.
-                while self._nursery is not None and not session.mailbox.is_empty:
-                    await self._keep_alive(key, actor, session)
+                async with self._owner.holding(key, session.lose) as held:
+                    await self._quarantine(session, held)
+                    await self._live(key, session)
+        except (NotOwner, StoreUnavailable) as refusal:
+            why = refusal
         finally:
-            session.mailbox.refuse_all(Stopping("the session is being stopped", retry_after=5.0))
+            if session.is_lost:
+                why = NotOwner(f"{key} belongs to another supervisor", retry_after=1.0)
+            session.mailbox.refuse_all(why)
             del self._running[key]
             self._shown = max(self._shown, session.published.snapshot.sequence)
+
+    async def _quarantine(self, session: Session, held: Held) -> None:
+        """Wait until nobody else can have a connection of this session's open."""
+        while (left := held.quarantine_left) > 0:
+            session.health.enter(Phase.QUARANTINED, trio.current_time() + left)
+            session.mailbox.refuse_all(parked(session.health))
+            await trio.sleep(left)
+
+    async def _live(self, key: SessionKey, session: Session) -> None:
+        actor = Actor(key, session.mailbox, session.published, self._surroundings)
+        await self._keep_alive(key, actor, session)
+        # A life ends when nothing is due; somebody may have written in its last moment.
+        while self._nursery is not None and not session.mailbox.is_empty:
+            await self._keep_alive(key, actor, session)
 
     async def _keep_alive(self, key: SessionKey, actor: Actor, session: Session) -> None:
         await keep_alive(

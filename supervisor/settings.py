@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     connects_per_second: int = Field(default=50, ge=1, le=1000)
     # Seconds after which the connection of a session that nobody needs is closed until somebody does; 0 is never.
     idle_after: int = Field(default=0, ge=0, le=86400)
+    node_capacity: int = Field(default=5000, ge=1, le=100_000)
+    ownership_profile: Literal["small", "large"] = "small"
     enable_session_backup: bool = False
     backup_encryption_key_path: Path
     backup_retention_days: int = Field(default=7, ge=1)

@@ -10,7 +10,7 @@ from actors.adapters.postgres import Connection, read_sql
 from actors.adapters.sealing import DataKey, Place, Seals, WrappedKey
 from actors.core.credential import Bury, Credential, Deposit, Keeping, Owe, Settle
 from actors.core.names import SessionKey
-from actors.errors import CredentialSealed, CredentialSpent
+from actors.errors import CredentialSealed, CredentialSpent, VersionConflict
 
 FAREWELL_AFTER = timedelta(seconds=60)
 """By then the connection that used the key is closed: telling Telegram takes one of its own."""
@@ -75,8 +75,8 @@ class SealingKeeper:
                 raise CredentialSpent(f"{key}: this auth key was given up before, it is {status}")
         await _let_go(connection, key, "owed", "replaced", not_before=FAREWELL_AFTER)
         fingerprint = self._seals.fingerprint(credential)
-        version = await connection.fetchval(_NEXT, key.tenant_id, key.app_id, fingerprint)
-        await self._add(connection, Place(key, version), credential)
+        place = await _next(connection, key, fingerprint)
+        await self._add(connection, place, credential)
 
     async def _mend(self, connection: Connection, key: SessionKey, credential: Credential) -> None:
         """Seal the session's own credential anew, if what is kept of it cannot be opened."""
@@ -84,11 +84,11 @@ class SealingKeeper:
             open_current(self._seals, key, await connection.fetchrow(_CURRENT, key.tenant_id, key.app_id))
         except CredentialSealed:
             fingerprint, known_by = self._seals.fingerprint(credential), self._seals.fingerprints(credential)
-            version = await connection.fetchval(_NEXT, key.tenant_id, key.app_id, fingerprint)
+            place = await _next(connection, key, fingerprint)
             data_key = await self._data_key(connection, key.tenant_id)
-            sealed = self._seals.seal(credential, Place(key, version), data_key)
-            place = key.tenant_id, key.app_id, known_by
-            await connection.execute(_MEND, *place, fingerprint, version, data_key.key_id, sealed)
+            sealed = self._seals.seal(credential, place, data_key)
+            found = key.tenant_id, key.app_id, known_by, fingerprint
+            await connection.execute(_MEND, *found, place.version, data_key.key_id, sealed, place.epoch)
 
     async def _owe(self, connection: Connection, key: SessionKey, credential: Credential) -> None:
         match await self._status(connection, key, credential):
@@ -118,6 +118,7 @@ class SealingKeeper:
             self._seals.fingerprint(credential),
             credential.account_id,
             place.version,
+            place.epoch,
             data_key.key_id,
             self._seals.seal(credential, place, data_key),
             reason,
@@ -145,6 +146,14 @@ class SealingKeeper:
         if row is None:
             return None
         return WrappedKey(tenant_id, row["key_id"], row["wrapped"], row["wrapped_by"])
+
+
+async def _next(connection: Connection, key: SessionKey, fingerprint: str) -> Place:
+    """Where the session's next credential lies."""
+    row = await connection.fetchrow(_NEXT, key.tenant_id, key.app_id, fingerprint)
+    if row is None:
+        raise VersionConflict(f"{key} has no row that could be seen")
+    return Place(key, row["version"], row["epoch"])
 
 
 async def _let_go(

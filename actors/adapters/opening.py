@@ -15,6 +15,7 @@ def open_current(seals: Seals, key: SessionKey, row: asyncpg.Record | None) -> C
     if row is None or (row["fingerprint"] is None and row["credential_fingerprint"] is None):
         return None
     require_newest(key, row)
+    require_owned_before(key, row)
     return open_row(seals, key, row)
 
 
@@ -38,6 +39,15 @@ def require_newest(key: SessionKey, row: asyncpg.Record) -> None:
         raise CredentialSealed(
             f"{key}: what is kept is older than what was written last, or not this session's own: "
             "a part of the database was put back; restore all of it, or log the session in again"
+        )
+
+
+def require_owned_before(key: SessionKey, row: asyncpg.Record) -> None:
+    """Refuse a credential that was sealed under a later ownership than any that is known."""
+    if row["epoch"] > row["owned_at"]:
+        raise CredentialSealed(
+            f"{key}: what is kept was sealed under an ownership that the database does not know any more: "
+            "a part of it was put back; restore all of it, or log the session in again"
         )
 
 

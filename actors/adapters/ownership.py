@@ -26,13 +26,13 @@ class PostgresArbiter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def boot(self, node_id: str, boot_id: str, public_key: bytes = b"") -> NodeEpoch:
+    async def boot(self, node_id: str, boot_id: str, public_key: bytes = b"", capacity: int = 0) -> NodeEpoch:
         """See Arbiter."""
-        return NodeEpoch(node_id, await self._value("boot", node_id, boot_id, public_key))
+        return NodeEpoch(node_id, await self._value("boot", node_id, boot_id, public_key, capacity))
 
-    async def renew(self, me: NodeEpoch) -> bool:
+    async def renew(self, me: NodeEpoch, load: int = 0) -> bool:
         """See Arbiter."""
-        return await self._value("renew", *_life(me)) is not None
+        return await self._value("renew", *_life(me), load) is not None
 
     async def drain(self, me: NodeEpoch) -> bool:
         """See Arbiter."""
@@ -54,6 +54,10 @@ class PostgresArbiter:
     async def unowned(self, limit: int) -> list[Ownership]:
         """See Arbiter."""
         return [_ownership(row) for row in await self._rows("unowned", limit)]
+
+    async def owned(self, me: NodeEpoch) -> list[Taken]:
+        """See Arbiter."""
+        return [Taken(_key(row), row["epoch"]) for row in await self._rows("owned", *_life(me))]
 
     async def acquire(self, me: NodeEpoch, seen: Ownership) -> Taken | None:
         """See Arbiter."""
@@ -98,6 +102,10 @@ class PostgresArbiter:
         """See Arbiter."""
         return int(await self._value("attest", *_life(dead)))
 
+    async def forget_the_dead(self) -> int:
+        """See Arbiter."""
+        return int(await self._value("forget_the_dead"))
+
     async def next_generation(self) -> int:
         """See Arbiter."""
         return int(await self._value("next_generation"))
@@ -127,7 +135,8 @@ def _key(row: asyncpg.Record) -> SessionKey:
 
 
 def _heartbeat(row: asyncpg.Record) -> Heartbeat:
-    return Heartbeat(NodeEpoch(row["node_id"], row["node_epoch"]), row["hb"], row["is_draining"])
+    life = NodeEpoch(row["node_id"], row["node_epoch"])
+    return Heartbeat(life, row["hb"], row["is_draining"], row["load"], row["capacity"])
 
 
 def _ownership(row: asyncpg.Record) -> Ownership:

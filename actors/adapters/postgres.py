@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -20,7 +21,8 @@ from actors.core.credential import Keeping
 from actors.core.names import SessionKey
 from actors.core.record import Record
 from actors.core.states import Reason, SessionState
-from actors.errors import StoreRefused, StoreUnavailable, VersionConflict
+from actors.epochs import Epochs
+from actors.errors import NotOwner, StoreRefused, StoreUnavailable, VersionConflict
 from actors.ports import Saved, Transition
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -73,6 +75,7 @@ _ACT_AS = read_sql("act_as")
 _LOAD = read_sql("load_session")
 _SAVE = read_sql("save_session")
 _COMPARE = read_sql("compare_session")
+_OWNED = read_sql("is_owned")
 _RUNNING = read_sql("running_sessions")
 _DUE = read_sql("due_sessions")
 
@@ -160,12 +163,31 @@ class Keeper(Protocol):
         ...
 
 
-class PostgresStore:
-    """A Store in PostgreSQL. Without a keeper it saves states, but nothing of credentials."""
+class _Written(Enum):
+    """What became of a save."""
 
-    def __init__(self, database: Database, keeper: Keeper | None = None) -> None:
+    YES = auto()
+    NO = auto()
+    OUT_OF_SIGHT = auto()
+    NOT_OURS = auto()
+
+
+_WRITTEN = {True: _Written.YES, False: _Written.NO, None: _Written.OUT_OF_SIGHT}
+"""By what `compare_session.sql` says."""
+
+
+class PostgresStore:
+    """A Store in PostgreSQL. Without a keeper it saves states, but nothing of credentials.
+
+    It saves what is this process's own by `epochs`, or nobody's.
+    """
+
+    def __init__(
+        self, database: Database, keeper: Keeper | None = None, epochs: Epochs | None = None
+    ) -> None:
         self.database = database
         self._keeper = keeper
+        self._epochs = epochs or Epochs()
 
     async def load(self, key: SessionKey) -> Saved | None:
         """See Store."""
@@ -180,28 +202,34 @@ class PostgresStore:
         self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
     ) -> None:
         """See Store. Writing again what is already there is no conflict: a reply may have been lost."""
-        row, line = _row(key, saved), _line(transition)
+        row, line, epoch = _row(key, saved), _line(transition), self._epochs.of(key)
         keeper = self._keeper
         if keeping is not None and keeper is None:
             raise ValueError("this store was opened without a keeper of credentials")
 
-        async def write(connection: Connection) -> bool | None:
-            """Whether all is as we want it; None if it is out of sight."""
-            if await connection.fetchval(_SAVE, *row, *line) is not None:
+        async def write(connection: Connection) -> _Written:
+            if await connection.fetchval(_SAVE, *row, *line, epoch) is not None:
                 if keeper is not None and keeping is not None:
                     await keeper.keep(connection, key, keeping)
-                return True
-            is_ours: bool | None = await connection.fetchval(_COMPARE, *row)
-            if is_ours and keeper is not None and keeping is not None:
-                return await keeper.has_kept(connection, key, keeping)
-            return is_ours
+                return _Written.YES
+            if not await connection.fetchval(_OWNED, key.tenant_id, key.app_id, epoch):
+                return _Written.NOT_OURS
+            is_there: bool | None = await connection.fetchval(_COMPARE, *row)
+            if is_there and keeper is not None and keeping is not None:
+                is_there = await keeper.has_kept(connection, key, keeping)
+            return _WRITTEN[is_there]
 
-        is_written = await self.database.as_tenant(key.tenant_id, write, in_turn=transition is not None)
-        if is_written is None:
-            # Nobody deletes sessions; policies hide rows without a word.
-            self.database.on_denied()
-        if not is_written:
-            raise VersionConflict(f"{key} is not at version {saved.version - 1}")
+        written = await self.database.as_tenant(key.tenant_id, write, in_turn=transition is not None)
+        match written:
+            case _Written.YES:
+                return
+            case _Written.NOT_OURS:
+                self._epochs.refused(key)
+                raise NotOwner(f"{key} belongs to another supervisor")
+            case _Written.OUT_OF_SIGHT:
+                # Nobody deletes sessions; policies hide rows without a word.
+                self.database.on_denied()
+        raise VersionConflict(f"{key} is not at version {saved.version - 1}")
 
     async def running(self) -> list[SessionKey]:
         """See Store."""
@@ -233,6 +261,7 @@ async def open_postgres(
     pool_size: int = 10,
     on_denied: Callable[[], None],
     keeper: Keeper | None = None,
+    epochs: Epochs | None = None,
     deadline: float = DEADLINE,
     statement_cache_size: int = 0,
 ) -> AsyncIterator[PostgresStore]:
@@ -243,7 +272,7 @@ async def open_postgres(
     """
     pool = await in_asyncio(_open_pool, url, pool_size, deadline, statement_cache_size)
     try:
-        yield PostgresStore(Database(pool, on_denied, deadline), keeper)
+        yield PostgresStore(Database(pool, on_denied, deadline), keeper, epochs)
     finally:
         with trio.CancelScope(shield=True):
             await in_asyncio(_close_pool, pool, deadline)

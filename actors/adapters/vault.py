@@ -12,6 +12,7 @@ from actors.adapters.postgres import Connection, Database, read_sql
 from actors.adapters.sealing import Place, Seals
 from actors.core.credential import Credential
 from actors.core.names import SessionKey
+from actors.epochs import Epochs
 from actors.errors import CredentialSealed
 from actors.ports import Owed, OwedUnopened
 
@@ -30,12 +31,19 @@ _ERASE = read_sql("erase_credentials")
 
 
 class PostgresVault:
-    """A Vault, and the Farewells, in PostgreSQL. `grace` is how long a key that is logged out is kept."""
+    """A Vault, and the Farewells, in PostgreSQL. `grace` is how long a key that is logged out is kept.
 
-    def __init__(self, database: Database, seals: Seals, grace: timedelta = GRACE) -> None:
+    `epochs` are those at which this process owns sessions; only of these, or of sessions that nobody owns, anything
+    is written.
+    """
+
+    def __init__(
+        self, database: Database, seals: Seals, grace: timedelta = GRACE, epochs: Epochs | None = None
+    ) -> None:
         self._database = database
         self._seals = seals
         self._grace = grace
+        self._epochs = epochs or Epochs()
 
     # -- one session's
 
@@ -69,7 +77,9 @@ class PostgresVault:
             if row is None or row["fingerprint"] not in known_by:
                 return
             require_newest(key, row)
-            place = Place(key, row["version"] + 1, row["epoch"])
+            if (row["owned_at"] if row["is_owned"] else None) != self._epochs.of(key):
+                return  # somebody else's by now
+            place = Place(key, row["version"] + 1, row["owned_at"])
             sealed = self._seals.seal(credential, place, self._seals.unwrap(wrapped_key(key, row)))
             await connection.execute(
                 _RESEAL,
@@ -79,6 +89,7 @@ class PostgresVault:
                 place.version,
                 sealed,
                 file_fingerprint,
+                place.epoch,
             )
 
         await self._database.as_tenant(key.tenant_id, write)

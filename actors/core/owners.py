@@ -5,7 +5,7 @@ All numbers here are counters that only grow. They are compared, never subtracte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from actors.core.names import SessionKey
@@ -26,6 +26,10 @@ class Heartbeat:
     node: NodeEpoch
     beats: int
     is_draining: bool = False
+    load: int = field(default=0, compare=False)
+    """How many sessions it owned then."""
+    capacity: int = field(default=0, compare=False)
+    """How many it is meant to own at most; 0 if it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

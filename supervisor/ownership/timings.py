@@ -81,3 +81,6 @@ PROFILE_S = Timings(period=5, trust=12, delay=15, unacknowledged=8, silence=15, 
 
 PROFILE_L = Timings(period=10, trust=45, delay=60, unacknowledged=15, silence=60, quarantine=125)
 """More than that: a lost host is replaced after 185 seconds, a database's outage ridden out for 35."""
+
+PROFILES = {"small": PROFILE_S, "large": PROFILE_L}
+"""By the name that settings give them."""

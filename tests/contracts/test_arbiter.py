@@ -215,7 +215,7 @@ def test_eight_workers_win_fifteen_hundred_contested_epochs_exactly_once_each(da
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(database.admin_url)
         name, life = (
             f"node-{worker}",
-            await connection.fetchval(STATEMENTS["boot"], f"node-{worker}", "b", b""),
+            await connection.fetchval(STATEMENTS["boot"], f"node-{worker}", "b", b"", 0),
         )
         seen, is_clean = 0, True
         while seen < 1500:

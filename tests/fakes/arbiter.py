@@ -26,18 +26,21 @@ class FakeArbiter:
     """Nodes whose present number is nobody's."""
     rows: dict[SessionKey, Ownership] = field(default_factory=dict)
 
-    async def boot(self, node_id: str, boot_id: str, public_key: bytes = b"") -> NodeEpoch:
+    async def boot(self, node_id: str, boot_id: str, public_key: bytes = b"", capacity: int = 0) -> NodeEpoch:
         await self._reach()
         assert boot_id or public_key is not None
         before = self.nodes[node_id].node.number if node_id in self.nodes else 0
         life = NodeEpoch(node_id, self._next(before))
-        self.nodes[node_id] = Heartbeat(life, 0)
+        self.nodes[node_id] = Heartbeat(life, 0, capacity=capacity)
         self.over.discard(node_id)
         return life
 
-    async def renew(self, me: NodeEpoch) -> bool:
+    async def renew(self, me: NodeEpoch, load: int = 0) -> bool:
         await self._reach()
-        return self._renews(me)
+        if not self._renews(me):
+            return False
+        self.nodes[me.node_id] = replace(self.nodes[me.node_id], load=load)
+        return True
 
     async def drain(self, me: NodeEpoch) -> bool:
         await self._reach()
@@ -58,6 +61,10 @@ class FakeArbiter:
     async def unowned(self, limit: int) -> list[Ownership]:
         await self._reach()
         return [row for _, row in sorted(self.rows.items()) if not self._lives(row.owner)][:limit]
+
+    async def owned(self, me: NodeEpoch) -> list[Taken]:
+        await self._reach()
+        return [Taken(row.key, row.epoch) for row in self.rows.values() if row.owner == me]
 
     async def acquire(self, me: NodeEpoch, seen: Ownership) -> Taken | None:
         await self._reach()
@@ -128,6 +135,15 @@ class FakeArbiter:
         due = [row for row in self.rows.values() if row.owner == dead]
         self.rows |= {row.key: replace(row, owner=None) for row in due}
         return len(due)
+
+    async def forget_the_dead(self) -> int:
+        await self._reach()
+        owners = {row.owner.node_id for row in self.rows.values() if row.owner is not None}
+        gone = self.over - owners
+        self.over -= gone
+        for node_id in gone:
+            del self.nodes[node_id]
+        return len(gone)
 
     async def next_generation(self) -> int:
         await self._reach()

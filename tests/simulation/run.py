@@ -19,11 +19,12 @@ from actors.core import messages as m
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import Authorized, Substate
-from actors.errors import StoreUnavailable
+from actors.ports import Store
 from supervisor.events import Event, LifeCrashed, LifeHeld, Scope, SessionParked
 from supervisor.farewells import Courier
 from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedStore
+from supervisor.owner.gathering import Gatherer
 from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import DRAIN, Sessions
@@ -41,6 +42,10 @@ EPOCH = 1_800_000_000.123
 TENANTS = 7
 CONNECTS = 20
 """Connects per second, and as many at once."""
+STARTS = 50
+"""Likewise of sessions that should run."""
+LOOK_EVERY = 60.0
+"""Seconds between two looks for them; less would only take longer."""
 
 
 class RuleBroken(AssertionError):
@@ -158,9 +163,8 @@ class Simulation:
         with trio.move_on_at(stopping_at if falls_over else float("inf")):
             async with sessions.open(), trio.open_nursery() as nursery:
                 self.sessions = sessions
-                await self._resume(sessions)
                 nursery.start_soon(courier.keep_delivering)
-                nursery.start_soon(sessions.keep_waking)
+                nursery.start_soon(self._gatherer(store, sessions).keep_gathering)
                 await trio.sleep_until(stopping_at)
                 if reckon:
                     await self._reckon()
@@ -171,14 +175,8 @@ class Simulation:
         self.rules.note("process ended", detail=falls_over)
         self._all_gone(sessions, trio.current_time() - stopping_at)
 
-    async def _resume(self, sessions: Sessions) -> None:
-        while True:
-            try:
-                await sessions.resume()
-            except StoreUnavailable:
-                await trio.sleep(2.0)
-            else:
-                return
+    def _gatherer(self, store: Store, sessions: Sessions) -> Gatherer:
+        return Gatherer(store, self.clock, sessions, Pace(STARTS, burst=STARTS), every=LOOK_EVERY)
 
     def _all_gone(self, sessions: Sessions, seconds: float) -> None:
         self.rules.hold(seconds <= DRAIN + EPSILON, f"a process stops within {DRAIN} s: {seconds:.3f} s")

@@ -232,7 +232,7 @@ async def test_bad_input_gets_a_problem_and_harms_nothing(
         assert problem["code"]
         assert "Traceback" not in reply.text
         assert (await service.status(started["ticket"]))["state"] == "PENDING_QR"
-        assert {path.name for path in settings.sessions_base_path.iterdir()} <= {".lock"}
+        assert {path.name for path in settings.sessions_base_path.iterdir()} <= {".nodes"}
 
 
 async def connected(sandbox: RunningSandbox) -> list[Any]:

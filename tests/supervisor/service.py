@@ -18,6 +18,8 @@ from actors.mailbox import Mailbox
 from actors.ports import Saved, Transition
 from actors.published import Published
 from supervisor.events import Event
+from supervisor.owner.gathering import Gatherer
+from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import Sessions
 from tests.fakes import FakeAccount, FakeSession, FakeStore, FakeTelegram
@@ -73,6 +75,10 @@ class Service:
     def sessions(self) -> Sessions:
         """A directory of actors, whose restarts come exactly when they are due."""
         return Sessions(self.surroundings, RestartPolicy(jitter=0.0), self.told.append)
+
+    def gatherer(self, sessions: Sessions) -> Gatherer:
+        """Starts what should run."""
+        return Gatherer(self.store, self.clock, sessions, Pace(50, burst=50))
 
     def transitions(self) -> list[tuple[str, str]]:
         """Every line of the journal as its message and where it led."""

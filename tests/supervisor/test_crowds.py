@@ -18,6 +18,7 @@ from actors.errors import Stopping
 from actors.ports import Saved, Telegram
 from actors.published import Snapshot
 from supervisor.gate import ATTEMPT, ConnectGate, new_breakers
+from supervisor.owner.gathering import Gatherer
 from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import DRAIN, Sessions
@@ -68,9 +69,18 @@ class Crowd:
             self.service.store.rows[key(number)] = Saved(to_record(state), 1, 0.0)
             self.service.telegram[key(number)].provision()
         gated = Surroundings(self.service.store, self._open, self.service.clock, self.service.told.append)
-        self.sessions = Sessions(
-            gated, RestartPolicy(), self.service.told.append, starts=Pace(RATE, burst=RATE)
+        self.sessions = Sessions(gated, RestartPolicy(), self.service.told.append)
+        self.gatherer = Gatherer(
+            self.service.store, self.service.clock, self.sessions, Pace(RATE, burst=RATE)
         )
+
+    @asynccontextmanager
+    async def coming_up(self) -> AsyncIterator[None]:
+        """The sessions open, and those that should run being started."""
+        async with self.sessions.open(), trio.open_nursery() as nursery:
+            nursery.start_soon(self.gatherer.keep_gathering)
+            yield
+            nursery.cancel_scope.cancel()
 
     @asynccontextmanager
     async def _open(self, key: SessionKey, tell: Callable[[m.Signal], None]) -> AsyncIterator[Telegram]:
@@ -92,8 +102,7 @@ async def test_ten_thousand_sessions_come_up_at_the_pace_though_fifty_of_them_st
     crowd = Crowd(size)
     for number in range(0, size, size // stalled):
         crowd.service.telegram[key(number)].answer(Stall(), to="connect")
-    async with crowd.sessions.open():
-        assert await crowd.sessions.resume() == size
+    async with crowd.coming_up():
         due = (size - RATE) / RATE
         await trio.sleep(due + ATTEMPT)
 
@@ -109,8 +118,7 @@ async def test_ten_thousand_sessions_come_up_at_the_pace_though_fifty_of_them_st
 
 async def test_a_person_waits_for_no_crowd() -> None:
     crowd = Crowd(1000)
-    async with crowd.sessions.open():
-        await crowd.sessions.resume()
+    async with crowd.coming_up():
         await trio.sleep(1)
         began = trio.current_time()
         newcomer = SessionKey("tenant", "newcomer")
@@ -125,8 +133,7 @@ async def test_a_person_waits_for_no_crowd() -> None:
 
 async def test_a_service_that_is_stopped_while_it_comes_up_starts_nobody_any_more() -> None:
     crowd = Crowd(1000)
-    async with crowd.sessions.open():
-        await crowd.sessions.resume()
+    async with crowd.coming_up():
         await trio.sleep(2)
         stopped = trio.current_time()
         crowd.gate.close()

@@ -149,6 +149,23 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "exc_info": BOOM,
     },
     s.RowDenied(): {"event": "row level security refused a statement", "log_level": "error"},
+    s.RenewalEnded(s.RenewalOutcome.UNANSWERED): {
+        "event": "this node was not renewed",
+        "log_level": "warning",
+        "outcome": "unanswered",
+    },
+    s.NodeFenced("deadline"): {
+        "event": "this node is not to be trusted, its connections are aborted",
+        "log_level": "error",
+        "cause": "deadline",
+    },
+    s.NodeLost("node-2", "silent", 7): {
+        "event": "another node is gone",
+        "log_level": "warning",
+        "node": "node-2",
+        "how": "silent",
+        "sessions": 7,
+    },
 }
 COUNTED: list[s.Event] = [
     s.SessionConverted("acme/crm.session", Outcome.PRESENT, "it is there already"),
@@ -161,6 +178,10 @@ COUNTED: list[s.Event] = [
     s.SessionUnparked(KEY),
     s.Sampled(3, 0),
     s.SessionBackup(KEY, s.BackupOutcome.UNCHANGED),
+    s.RenewalEnded(s.RenewalOutcome.CONFIRMED),
+    s.NodesSeen(3, 100),
+    s.SessionTaken(KEY, "clean"),
+    s.SessionReleased(KEY, is_clean=True),
     QrStarted(QrStart.SHOWN),
 ]
 
@@ -198,6 +219,6 @@ def test_what_happens_all_the_time_is_only_counted(event: s.Event) -> None:
 
 
 def test_it_was_thought_about_every_event() -> None:
-    ours = {*get_args(a.ActorEvent), *get_args(s.SupervisorEvent)}
+    ours = {*get_args(a.ActorEvent), *get_args(s.SupervisorEvent), *get_args(s.OwnershipEvent)}
 
     assert {type(event) for event in [*NOTED, *COUNTED]} - set(get_args(ApiEvent)) == ours

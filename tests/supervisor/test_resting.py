@@ -12,7 +12,8 @@ from trio.testing import wait_all_tasks_blocked
 from actors.actor import LINGER
 from actors.core import messages as m
 from actors.core.states import Absent, Authorized, PendingQr, Revoked, State, Substate
-from supervisor.sessions import WAKE_EVERY, Sessions
+from supervisor.owner.gathering import LOOK_EVERY
+from supervisor.sessions import Sessions
 from tests.supervisor.service import KEY, Service
 
 IDLE_AFTER = 600.0
@@ -29,7 +30,7 @@ async def service() -> Service:
 async def sessions(service: Service) -> AsyncIterator[Sessions]:
     sessions = service.sessions()
     async with sessions.open(), trio.open_nursery() as nursery:
-        nursery.start_soon(sessions.keep_waking)
+        nursery.start_soon(service.gatherer(sessions).keep_gathering)
         yield sessions
         nursery.cancel_scope.cancel()
 
@@ -103,7 +104,8 @@ async def test_a_restart_lets_the_sleepers_sleep(service: Service) -> None:
         await trio.sleep(IDLE_AFTER + 1)
 
     async with second.open():
-        assert await second.resume() == 0
+        await service.gatherer(second).gather()
+        assert second.running == {}
 
 
 async def test_an_outage_of_the_database_wakes_nobody_and_ends_nothing(
@@ -116,7 +118,7 @@ async def test_an_outage_of_the_database_wakes_nobody_and_ends_nothing(
     service.telegram[KEY].calls.clear()
 
     service.store.down = False
-    await trio.sleep(WAKE_EVERY + 1)
+    await trio.sleep(LOOK_EVERY + 1)
 
     assert "connect" in service.telegram[KEY].calls
 

@@ -65,7 +65,7 @@ async def test_the_sessions_that_should_run_are_resumed(service: Service) -> Non
 
     second = service.sessions()
     async with second.open():
-        assert await second.resume() == 1
+        await service.gatherer(second).gather()
         await wait_all_tasks_blocked()
 
         assert set(second.running) == {KEY}

@@ -1,8 +1,8 @@
--- The same credential of the session $1, $2, fingerprint $3, sealed anew as version $4: $5; and the fingerprint $6 of
--- the session's file, if it was written. By primary keys.
+-- The same credential of the session $1, $2, fingerprint $3, sealed anew as version $4, epoch $7: $5; and the fingerprint
+-- $6 of the session's file, if it was written. By primary keys.
 with noted as (
     update public.telegram_sessions set credential_version = $4 where tenant_id = $1 and app_id = $2
 )
 update public.telegram_credentials
-   set version = $4, sealed = $5, file_fingerprint = coalesce($6, file_fingerprint)
+   set version = $4, epoch = $7, sealed = $5, file_fingerprint = coalesce($6, file_fingerprint)
  where tenant_id = $1 and app_id = $2 and fingerprint = $3;

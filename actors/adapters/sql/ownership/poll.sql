@@ -1,6 +1,6 @@
 -- All lives, and the history of the server that tells of them: its start, and the timeline that a promotion changes.
 -- A standby tells of the past, so it is named as what it is. One row without a node if there is none.
-select n.node_id, n.node_epoch, n.hb, n.is_draining,
+select n.node_id, n.node_epoch, n.hb, n.is_draining, n.load, n.capacity,
        case
            when pg_is_in_recovery() then null
            else pg_postmaster_start_time()::text || ' ' || left(pg_walfile_name(pg_current_wal_lsn()), 8)

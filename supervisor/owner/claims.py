@@ -1,0 +1,374 @@
+"""The sessions of this node: how each is taken and given away, and what guards its connections meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+import trio
+
+from actors.arbiter import Arbiter
+from actors.core.names import SessionKey
+from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
+from actors.epochs import Epochs
+from actors.errors import NotOwner, StoreUnavailable
+from actors.guard import Guard, Link
+from supervisor.events import SessionReleased, SessionTaken, Tell
+from supervisor.owner.life import Life
+from supervisor.ownership import claim as rules
+from supervisor.ownership import events as e
+from supervisor.ownership.claim import Claim, Past
+
+FAREWELL = 3.0
+"""Seconds that a data centre gets to close its end before a session is given away in doubt."""
+
+RELEASE = 3.0
+"""Seconds for telling the arbiter; what it was not told then, it is told later."""
+
+PINGS_AT_ONCE = 25
+PINGS_PAUSE = 0.02
+"""Seconds between so many pings: they must not hold up everything else."""
+
+Verify = Callable[[NodeEpoch, SessionKey, int, bool], Awaitable[Verdict]]
+
+
+class Ports(Protocol):
+    """Where it is noted which local ports lead to data centres, for whoever finds this process dead."""
+
+    def opened(self, port: int) -> None:
+        """A connection from this port is about to send its first byte."""
+        ...
+
+    def ended(self, port: int) -> None:
+        """The data centre has closed it."""
+        ...
+
+    def aborted(self, port: int) -> None:
+        """It was reset: nobody can see whether the data centre knows."""
+        ...
+
+
+class Holding:
+    """One session that is this node's, and the guard of its connections."""
+
+    def __init__(self, key: SessionKey, claim: Claim, claims: Claims, on_lost: Callable[[], None]) -> None:
+        self.key = key
+        self.epoch = claim.epoch
+        self.connect_from = claim.connect_from
+        self._claim: Claim | None = claim
+        self._claims = claims
+        self._on_lost = on_lost
+        self._link: Link | None = None
+        self._port = 0
+        self._ended = trio.Event()
+        self._release: e.Release | None = None
+
+    @property
+    def quarantine_left(self) -> float:
+        """See `supervisor.sessions.Held`."""
+        return self.connect_from - self._claims.now()
+
+    @property
+    def taken(self) -> Taken:
+        """The session, and at which epoch."""
+        return Taken(self.key, self.epoch)
+
+    # -- the guard
+
+    @property
+    def disconnect_delay(self) -> int:
+        """See Guard."""
+        return int(self._claims.timings.delay)
+
+    @property
+    def unacknowledged(self) -> float:
+        """See Guard."""
+        return self._claims.timings.unacknowledged
+
+    async def open(self, link: Link) -> bool:
+        """See Guard."""
+        self._link, self._port = link, link.local_port
+        asked = self._step(e.ConnectWanted(self._claims.now()))
+        verify = next((effect for effect in asked if isinstance(effect, e.Verify)), None)
+        if verify is None:
+            link.abort()
+            return False
+        try:
+            answer = await self._claims.verify(self, is_clean=verify.is_clean)
+        except BaseException:  # also cancelled: nothing was sent
+            self._step(e.VerifyFailed())
+            raise
+        opened = e.SendFirst() in self._step(answer)
+        if opened:
+            self._claims.ports.opened(self._port)
+        return opened
+
+    def passes(self) -> bool:
+        """See Guard."""
+        claim = self._claim
+        return claim is not None and claim.socket is rules.Socket.OPEN and self._claims.is_trusted
+
+    def pong_came(self) -> None:
+        """See Guard."""
+        self._step(e.PongCame())
+        self.ping_due()
+
+    def closed(self) -> None:
+        """See Guard."""
+        self._claims.ports.ended(self._port)
+        self._step(e.SocketClosed(self._claims.now()))
+        self._ended.set()
+
+    def broken(self) -> None:
+        """See Guard."""
+        self._step(e.SocketBroken(self._claims.now()))
+        self._ended.set()
+
+    # -- what the node does with it
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the arbiter knows all there is to know of it."""
+        return self._claim is None or self._claim.is_noted_clean
+
+    def ping_due(self) -> None:
+        """A renewal was confirmed, or a pong came."""
+        self._step(e.PingDue(self._claims.now()))
+
+    def fenced(self) -> None:
+        """The node is fenced."""
+        self._step(e.NodeFenced(self._claims.now()))
+
+    def lost(self) -> None:
+        """The session is somebody else's."""
+        self._step(e.SessionLost())
+
+    def becomes_clean(self) -> bool:
+        """Whether the arbiter should be told that it is clean."""
+        return e.NoteClean() in self._step(e.CleanDue(self._claims.now()))
+
+    async def part(self, next_owner: str | None) -> e.Release | None:
+        """End what is open; what the arbiter is to be told, unless the session was lost."""
+        self._ended = trio.Event()
+        self._step(e.ReleaseWanted(self._claims.now(), next_owner))
+        if self._claim is not None:
+            with trio.move_on_after(FAREWELL):
+                await self._ended.wait()
+            self._step(e.FarewellOver(self._claims.now()))
+        return self._release
+
+    def _step(self, event: e.ClaimEvent) -> tuple[e.ClaimEffect, ...]:
+        if self._claim is None:
+            return ()
+        self._claim, effects = self._claims.decide(self._claim, event)
+        for effect in effects:
+            self._perform(effect)
+        if self._claim is None and self._release is None:
+            self._claims.leave(self)
+            self._on_lost()
+        return effects
+
+    def _perform(self, effect: e.ClaimEffect) -> None:
+        match effect:
+            case e.Abort():
+                self._abort()
+            case e.HalfClose() if self._link is not None:
+                self._link.half_close()
+            case e.SendPing() if self._link is not None:
+                self._link.ping()
+            case e.Release():
+                self._release = effect
+
+    def _abort(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            self._claims.ports.aborted(self._port)
+            link.abort()
+
+
+class Claims:
+    """All holdings of this node. `verify` asks the arbiter from where connections are opened."""
+
+    def __init__(
+        self, life: Life, arbiter: Arbiter, epochs: Epochs, ports: Ports, tell: Tell, verify: Verify
+    ) -> None:
+        self.timings = life.timings
+        self.ports = ports
+        self._life = life
+        self._arbiter = arbiter
+        self._epochs = epochs
+        self._tell = tell
+        self._verify = verify
+        self._held: dict[SessionKey, Holding] = {}
+        self._reassigned: dict[SessionKey, Claim] = {}
+        self._unreleased: dict[SessionKey, tuple[Taken, e.Release]] = {}
+        self._trusted = trio.Event()
+        self.past_of: Callable[[NodeEpoch | None], Past] = lambda _: Past.UNKNOWN
+        """What is known of those who had a session before: whoever watches the others says so."""
+        self.successor_of: Callable[[SessionKey], str | None] = lambda _: None
+        """Who should have a session next, when it is given away."""
+        life.listen(self._note_trust, self._fence)
+
+    def __len__(self) -> int:
+        """How many sessions this node owns, or is about to."""
+        return len(self._held) + len(self._reassigned)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left here that the arbiter does not know of."""
+        return not (self._held or self._reassigned or self._unreleased)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether anything may leave this node now."""
+        return self._life.is_trusted
+
+    def now(self) -> float:
+        """On the machine's own clock."""
+        return self._life.clock.now()
+
+    def guard(self, key: SessionKey) -> Guard:
+        """The guard of a session that is held here."""
+        return self._held[key]
+
+    @asynccontextmanager
+    async def holding(self, key: SessionKey, on_lost: Callable[[], None]) -> AsyncIterator[Holding]:
+        """Own a session for the length of the block. `on_lost` is called if it turns out to be somebody else's.
+
+        Raises NotOwner if another node has it, and StoreUnavailable.
+        """
+        holding = Holding(key, await self._claim(key), self, on_lost)
+        self._held[key] = holding
+        self._epochs.own(key, holding.epoch, holding.lost)
+        try:
+            yield holding
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._give_away(holding)
+
+    async def reassign(self, fenced: NodeEpoch, limit: int) -> list[SessionKey]:
+        """Take at most so many sessions of a life that was ended here; they are to be held at once."""
+        taken = await self._arbiter.reassign(self._life.me, fenced, limit)
+        for each in taken:
+            self._reassigned[each.key] = self._taken(each, self.past_of(fenced))
+        return [each.key for each in taken]
+
+    async def _claim(self, key: SessionKey) -> Claim:
+        claim = self._reassigned.pop(key, None)
+        if claim is not None:
+            return claim
+        unreleased = self._unreleased.get(key)
+        if unreleased is not None:
+            await self._tell_release(*unreleased)
+        seen = await self._arbiter.look(key) or Ownership(key, 0, None, is_clean=True)
+        if seen.owner is None:
+            taken = await self._arbiter.acquire(self._life.me, seen)
+            past = Past.CLEAN if seen.is_clean else Past.UNKNOWN
+        else:
+            taken = await self._arbiter.adopt(self._life.me, seen)
+            past = self.past_of(seen.owner)
+        if taken is None:
+            raise NotOwner(f"{key} belongs to another supervisor", retry_after=1.0)
+        return self._taken(taken, past)
+
+    def _taken(self, taken: Taken, past: Past) -> Claim:
+        self._unreleased.pop(taken.key, None)
+        self._tell(SessionTaken(taken.key, past.name.lower()))
+        return rules.claimed(taken.epoch, past, self.now(), self.timings)
+
+    async def _give_away(self, holding: Holding) -> None:
+        release = await holding.part(self.successor_of(holding.key))
+        self.leave(holding)
+        if release is None:
+            return
+        self._tell(SessionReleased(holding.key, is_clean=release.is_clean))
+        self._unreleased[holding.key] = (holding.taken, release)
+        with trio.move_on_after(RELEASE), suppress(StoreUnavailable):
+            await self._tell_release(holding.taken, release)
+
+    async def _tell_release(self, taken: Taken, release: e.Release) -> None:
+        await self._arbiter.release(
+            self._life.me, taken, is_clean=release.is_clean, next_owner=release.next_owner
+        )
+        if self._unreleased.get(taken.key) == (taken, release):
+            del self._unreleased[taken.key]
+
+    # -- for holdings
+
+    async def verify(self, holding: Holding, *, is_clean: bool) -> e.ClaimEvent:
+        """What the arbiter says to a connection that is about to be used."""
+        try:
+            verdict = await self._verify(self._life.me, holding.key, holding.epoch, is_clean)
+        except StoreUnavailable:
+            return e.VerifyFailed()
+        match verdict:
+            case Verdict.GRANTED:
+                return e.Verified(self.now())
+            case Verdict.SESSION_LOST:
+                return e.SessionLost()
+            case Verdict.NODE_FENCED:
+                self._life.deny()
+                return e.VerifyFailed()
+
+    def decide(self, claim: Claim, event: e.ClaimEvent) -> rules.Outcome:
+        """What the rules say."""
+        return rules.step(claim, event, self._life.node, self.timings)
+
+    def leave(self, holding: Holding) -> None:
+        """It is not this node's any more."""
+        if self._held.get(holding.key) is holding:
+            del self._held[holding.key]
+            self._epochs.leave(holding.key, holding.epoch)
+
+    # -- what goes on all the time
+
+    def _note_trust(self) -> None:
+        self._trusted.set()
+
+    def _fence(self) -> None:
+        for holding in list(self._held.values()):
+            holding.fenced()
+
+    async def keep_pinging(self) -> None:
+        """After each renewal that was confirmed, let every connection ping, a few at a time, for ever."""
+        while True:
+            await self._trusted.wait()
+            self._trusted = trio.Event()
+            await self._ping(list(self._held.values()))
+
+    async def _ping(self, holdings: list[Holding]) -> None:
+        for start in range(0, len(holdings), PINGS_AT_ONCE):
+            if start:
+                await trio.sleep(PINGS_PAUSE)
+            for holding in holdings[start : start + PINGS_AT_ONCE]:
+                holding.ping_due()
+
+    async def keep_tidy(self) -> None:
+        """Tell the arbiter, every period and for ever, what it could not be told before, and what became clean."""
+        strays: set[Taken] = set()
+        while True:
+            await trio.sleep(self.timings.period)
+            with suppress(StoreUnavailable):
+                await self._tidy()
+                strays = await self._give_back(strays)
+
+    async def _tidy(self) -> None:
+        for taken, release in list(self._unreleased.values()):
+            await self._tell_release(taken, release)
+        clean = [each.taken for each in self._unsettled() if each.becomes_clean()]
+        if clean:
+            await self._arbiter.note_clean(self._life.me, clean)
+
+    async def _give_back(self, before: set[Taken]) -> set[Taken]:
+        """Release what was ours at the last look too and nobody here knows of: the reply was lost that gave it."""
+        known = {holding.taken for holding in self._held.values()}
+        known |= {Taken(key, claim.epoch) for key, claim in self._reassigned.items()}
+        strays = set(await self._arbiter.owned(self._life.me)) - known
+        for stray in strays & before:
+            if self._held.get(stray.key) is None:
+                await self._arbiter.release(self._life.me, stray, is_clean=False)
+        return strays
+
+    def _unsettled(self) -> Iterable[Holding]:
+        return [holding for holding in self._held.values() if not holding.is_settled]

@@ -1,0 +1,169 @@
+"""Watches the other nodes: ends the lives of those that fall silent, and tells of those that are seen to be dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from actors.arbiter import Arbiter
+from actors.core.names import SessionKey
+from actors.core.owners import Heartbeat, NodeEpoch
+from actors.errors import StoreUnavailable
+from supervisor.events import NodeLost, NodesSeen, Tell
+from supervisor.owner import slots
+from supervisor.owner.claims import Claims
+from supervisor.owner.life import Life
+from supervisor.owner.slots import Left, Occupant, Slot
+from supervisor.ownership import watch as rules
+from supervisor.ownership.attest import Death, may_attest
+from supervisor.ownership.placement import place
+
+REASSIGN_AT_ONCE = 500
+
+WITNESS_EVERY = 0.5
+"""Seconds between two looks for dead processes on this machine."""
+
+
+class Watcher:
+    """Looks at all nodes every period. `start` is told of each session that came here by it."""
+
+    def __init__(
+        self, life: Life, arbiter: Arbiter, claims: Claims, tell: Tell, start: Callable[[SessionKey], None]
+    ) -> None:
+        self._life = life
+        self._arbiter = arbiter
+        self._claims = claims
+        self._tell = tell
+        self._start = start
+        self._watch = rules.Watch()
+        claims.past_of = lambda owner: rules.past_of(self._watch, owner)
+        claims.successor_of = self._successor_of
+
+    @property
+    def nodes(self) -> Sequence[Heartbeat]:
+        """The nodes as they were seen last."""
+        return [sighting.heartbeat for sighting in self._watch.sightings]
+
+    def place(self, key: SessionKey) -> str:
+        """The node that a free session should go to; this one if nothing better is known."""
+        return place(key, self.nodes) or self._life.me.node_id
+
+    def _successor_of(self, key: SessionKey) -> str | None:
+        return place(key, [node for node in self.nodes if node.node.node_id != self._life.me.node_id])
+
+    async def keep_watching(self) -> None:
+        """Look at the others, for ever."""
+        while True:
+            try:
+                await self.look()
+            except StoreUnavailable:
+                self._watch = rules.broken(self._watch)
+            await trio.sleep(self._life.timings.period)
+
+    async def look(self) -> None:
+        """Look once, and end the lives that were silent for too long. Raises StoreUnavailable."""
+        poll = await self._arbiter.poll()
+        at = self._life.clock.now()
+        self._watch = rules.polled(self._watch, poll, at, self._life.timings)
+        self._tell(NodesSeen(len(poll.heartbeats), len(self._claims)))
+        if not self._life.is_trusted:
+            return
+        for silent in rules.silent(self._watch, at, self._life.timings):
+            if silent.node.node_id != self._life.me.node_id:
+                await self._end(silent)
+
+    async def _end(self, silent: Heartbeat) -> None:
+        if not await self._arbiter.fence(self._life.me, silent):
+            return  # it renewed after all, or another watcher was faster
+        self._watch = rules.fenced(self._watch, silent.node)
+        count = 0
+        while keys := await self._claims.reassign(silent.node, REASSIGN_AT_ONCE):
+            count += len(keys)
+            for key in keys:
+                self._start(key)
+        self._tell(NodeLost(silent.node.node_id, "silent", count))
+
+
+@dataclass(slots=True)
+class Corpse:
+    """A process that is gone, and what it left behind."""
+
+    occupant: Occupant
+    left: Left
+    gone_at: float
+    is_ours_to_see: bool
+    """Whether its sockets are in the list that we can see."""
+    said_farewell: bool = False
+
+
+@dataclass(slots=True)
+class Witness:
+    """Sees deaths on this machine. `slot` is our own, whose predecessor is dead, since we have its place."""
+
+    life: Life
+    arbiter: Arbiter
+    tell: Tell
+    base: Path
+    slot: Slot
+    _corpses: dict[NodeEpoch, Corpse] = field(default_factory=dict)
+
+    @property
+    def awaited(self) -> set[NodeEpoch]:
+        """The lives that are over, and whose sessions will be free as soon as that may be told."""
+        return set(self._corpses)
+
+    def find_predecessor(self) -> None:
+        """Whoever was in our slot is gone."""
+        predecessor, left = self.slot.predecessor, self.slot.left
+        if predecessor is not None and left is not None:
+            self._found(predecessor, left)
+
+    async def keep_looking(self) -> None:
+        """Look for the dead, for ever."""
+        while True:
+            with suppress(StoreUnavailable):
+                await self.look()
+            await trio.sleep(WITNESS_EVERY)
+
+    async def look(self) -> None:
+        """Look once, and tell the deaths that may be told. Raises StoreUnavailable."""
+        for path in slots.slots(self.base):
+            if path != self.slot.path:
+                await self._look_at(path)
+        for corpse in list(self._corpses.values()):
+            await self._tell_of(corpse)
+
+    async def _look_at(self, path: Path) -> None:
+        with slots.deserted(path) as occupant:
+            if occupant is None or not occupant.number:
+                return
+            corpse = self._found(occupant, Left.read(slots.ports_of(path)))
+            if await self._tell_of(corpse):
+                slots.mark_empty(path, occupant)
+
+    def _found(self, occupant: Occupant, left: Left) -> Corpse:
+        corpse = self._corpses.get(occupant.life)
+        if corpse is None:
+            is_same_boot = occupant.boot_id == slots.boot_id()
+            is_seen = is_same_boot and occupant.network == slots.network()
+            gone_at = self.life.clock.now() if is_same_boot else 0.0
+            corpse = self._corpses[occupant.life] = Corpse(occupant, left, gone_at, is_seen)
+        return corpse
+
+    async def _tell_of(self, corpse: Corpse) -> bool:
+        """Whether the arbiter was told."""
+        at, timings = self.life.clock.now(), self.life.timings
+        if corpse.is_ours_to_see and not corpse.said_farewell:
+            states = slots.socket_states(slots.kernel_tables())
+            corpse.said_farewell = corpse.left.said_farewell(states, at, timings.last_breath)
+        if not may_attest(Death(corpse.gone_at, corpse.said_farewell), at, timings):
+            return False
+        freed = await self.arbiter.attest(corpse.occupant.life)
+        self._corpses.pop(corpse.occupant.life, None)
+        how = "seen dead" if corpse.said_farewell else "dead for long enough"
+        self.tell(NodeLost(corpse.occupant.node_id, how, freed))
+        return True
