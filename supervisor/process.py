@@ -49,6 +49,7 @@ from supervisor.guarded_store import STORE_POLICY, GuardedApps, GuardedStore
 from supervisor.imports import Imports, Wishes, network_of
 from supervisor.metrics import Metrics
 from supervisor.owner import slots
+from supervisor.owner.balancing import Balancer
 from supervisor.owner.claims import Claims
 from supervisor.owner.gathering import Gatherer
 from supervisor.owner.life import Life
@@ -279,6 +280,7 @@ class Process:
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_sampling, gate)
             nursery.start_soon(gatherer.keep_gathering)
+            nursery.start_soon(Balancer(self.watcher, self.sessions, self._me).keep_balancing)
             nursery.start_soon(courier.keep_delivering)
             if self._settings.discover_sessions:
                 nursery.start_soon(discover, self.imports(), self._tell)
@@ -291,8 +293,11 @@ class Process:
     def _start(self, key: SessionKey) -> None:
         self.sessions.start(key)
 
+    def _me(self) -> str:
+        return self.life.me.node_id
+
     def _is_mine(self, key: SessionKey) -> bool:
-        return self.watcher.place(key) == self.life.me.node_id
+        return self.watcher.place(key) == self._me()
 
     @asynccontextmanager
     async def _backups(self) -> AsyncIterator[None]:

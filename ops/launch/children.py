@@ -49,6 +49,10 @@ class ChildProcess:
         """How it ended; None while it runs, negative for a signal."""
         return self._process.poll()
 
+    def wait(self) -> int:
+        """Wait for its end; how it ended, negative for a signal."""
+        return self._process.wait()
+
     def send_line(self, text: str) -> None:
         """Write one line to its standard input, which is then closed."""
         assert self._process.stdin is not None  # noqa: S101 - stdin=PIPE above

@@ -50,7 +50,7 @@ def running(home: Home, *, sandbox: bool) -> Iterator[Stack]:
             "supervisor", SUPERVISOR, inherited_environment(), home.path / "supervisor.log"
         )
         stack.callback(supervisor.stop)
-        telegram = stack.enter_context(_sandbox(home)) if sandbox else None
+        telegram = stack.enter_context(sandbox_dc(home)) if sandbox else None
         servers = stack.enter_context(_Servers(home, keys).started(pool))
         stack.callback(supervisor.stop)
         children = tuple(child for child in (telegram, supervisor) if child is not None)
@@ -71,7 +71,8 @@ def running(home: Home, *, sandbox: bool) -> Iterator[Stack]:
 
 
 @contextmanager
-def _sandbox(home: Home) -> Iterator[ChildProcess]:
+def sandbox_dc(home: Home) -> Iterator[ChildProcess]:
+    """The sandbox, starting: its first line says that it is up."""
     folder = home.sandbox_file.parent
     arguments = ["-m", "ops.sandbox", "--directory", str(folder)]
     child = ChildProcess("sandbox DC", arguments, inherited_environment(), home.path / "telegram.log")

@@ -61,6 +61,7 @@ class Live:
     def __init__(self) -> None:
         self._lines: defaultdict[AuthKey, list[Line]] = defaultdict(list)
         self._keys: dict[Line, list[AuthKey]] = {}
+        self._left: dict[AuthKey, float] = {}
 
     def __iter__(self) -> Iterator[tuple[AuthKey, Line]]:
         return iter([(key, line) for line, keys in self._keys.items() for key in keys])
@@ -81,6 +82,10 @@ class Live:
         """The open connections on which a key has spoken."""
         return [line for line in self._lines.get(key, ()) if line.is_open]
 
+    def left_at(self, key: AuthKey) -> float | None:
+        """When the last connection of a key ended, in seconds since the epoch; None if it has had none before."""
+        return self._left.get(key)
+
     def speaks(self, key: AuthKey, line: Line) -> DuplicateUse | None:
         """Note that `key` speaks on `line`; the proof, when it is logged in and has another live line."""
         if key not in self._keys[line]:
@@ -94,6 +99,7 @@ class Live:
     def leaves(self, line: Line) -> None:
         """Note that a connection is gone."""
         for key in self._keys.pop(line, ()):
+            self._left[key] = time.time()
             self._lines[key].remove(line)
             if not self._lines[key]:
                 del self._lines[key]

@@ -25,6 +25,7 @@ async def list_connections() -> Reply:
                 "dc_id": line.dc_id,
                 "peer": line.peer,
                 "since": line.since,
+                "left_before": here.live.left_at(key),
                 "phone": here.accounts.by_id(key.user_id).phone if key.user_id else None,
                 "device_model": key.device.device_model if key.device else None,
             }

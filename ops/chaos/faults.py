@@ -1,0 +1,190 @@
+"""What is done to the fleet, one trouble at a time; each returns what it took, in seconds by session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.chaos.fleet import Fleet, Node
+from ops.chaos.people import Books, app, phone
+
+PATIENCE = 120.0
+"""Seconds until every session must be connected again, whatever happened."""
+
+Seconds = dict[str, list[float]]
+"""What took how long, by name."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """The fleet, who is logged in, and an eye on the database that goes past every relay."""
+
+    fleet: Fleet
+    sessions: int
+    books: Books
+    chance: random.Random
+    ask: Callable[[str], Awaitable[list[Any]]]
+    """Rows of a statement."""
+    quick: bool = False
+    """Whether long troubles are cut short."""
+    exits: dict[int, int] = field(default_factory=dict)
+
+    def expected(self) -> set[str]:
+        """The phones of those who must be connected: nobody may have stopped them."""
+        commanded = set(self.books.may_be) - self.books.surely("running")
+        return {phone(number) for number in range(self.sessions) if app(number) not in commanded}
+
+    async def phones_of(self, node: Node) -> set[str]:
+        """Of the sessions that a node owns, those that must be connected."""
+        life = self.fleet.life_of(node)
+        rows = await self.ask(f"select app_id from session_owners where owner_node = '{life}'")  # noqa: S608 - our own node's name
+        return {phone(int(row["app_id"].rpartition("-")[2])) for row in rows} & self.expected()
+
+    async def all_back(self) -> None:
+        """Wait until everybody is connected who must be. Raises TimeoutError."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            missing = self.expected() - (await self.fleet.connected()).keys()
+            if not missing:
+                return
+            if time.monotonic() > until:
+                raise TimeoutError(
+                    f"{len(missing)} sessions are not connected, {sorted(missing)[:5]} among them"
+                )
+            await asyncio.sleep(0.2)
+
+    async def back_since(self, phones: set[str], moment: float) -> dict[str, dict[str, float]]:
+        """Wait until all of these have a connection that is younger; how each came to it."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            lines = {line["phone"]: line for line in await self.fleet.control("GET", "/connections")}
+            young = {each: lines[each] for each in phones if each in lines and lines[each]["since"] > moment}
+            phones &= self.expected()  # somebody may have stopped one meanwhile
+            if phones <= young.keys():
+                return young
+            if time.monotonic() > until:
+                missing = sorted(phones - young.keys())
+                raise TimeoutError(f"{len(missing)} sessions did not come back, {missing[:5]} among them")
+            await asyncio.sleep(0.1)
+
+
+async def kill(scene: Scene) -> Seconds:
+    """Kill -9 of a supervisor whose machine others are on: they see it dead."""
+    node = scene.chance.choice([each for each in scene.fleet.nodes if each.machine == "first"])
+    return {"takeover, death attested": await _killed(scene, node)}
+
+
+async def lose_machine(scene: Scene) -> Seconds:
+    """Kill -9 of the supervisor that is alone on its machine, which stays away."""
+    node = next(each for each in scene.fleet.nodes if each.machine == "second")
+    return {"takeover, machine lost": await _killed(scene, node)}
+
+
+async def _killed(scene: Scene, node: Node) -> list[float]:
+    phones, moment = await scene.phones_of(node), time.time()
+    node.send(signal.SIGKILL)
+    back = await scene.back_since(phones, moment)
+    await node.ended()
+    await node.start()
+    return [line["since"] - moment for line in back.values()]
+
+
+async def roll(scene: Scene) -> Seconds:
+    """SIGTERM, and a new one in its place, as a deploy does."""
+    node = scene.chance.choice(scene.fleet.nodes)
+    phones, moment = await scene.phones_of(node), time.time()
+    node.send(signal.SIGTERM)
+    back = await scene.back_since(phones, moment)
+    code = await node.ended()
+    took = time.time() - moment
+    scene.exits[code] = scene.exits.get(code, 0) + 1
+    await node.start()
+    gaps = [line["since"] - line["left_before"] for line in back.values()]
+    return {"hand-over gap": gaps, "exit after SIGTERM": [took]}
+
+
+async def freeze(scene: Scene) -> Seconds:
+    """SIGSTOP for a minute, then SIGCONT: it finds that others have its sessions, and ends."""
+    node = scene.chance.choice(scene.fleet.nodes)
+    phones, moment = await scene.phones_of(node), time.time()
+    node.send(signal.SIGSTOP)
+    await asyncio.sleep(60)
+    node.send(signal.SIGCONT)
+    back = await scene.back_since(phones, moment)
+    await asyncio.sleep(2)
+    await scene.fleet.revive()
+    return {"takeover, frozen": [line["since"] - moment for line in back.values()]}
+
+
+async def kill_redis(scene: Scene) -> Seconds:
+    """Valkey killed and away for a while: nobody may lose a connection for that."""
+    before = await scene.fleet.connected()
+    os.kill(scene.fleet.valkey.pid, signal.SIGKILL)
+    await asyncio.sleep(3 if scene.quick else 10)
+    await asyncio.to_thread(scene.fleet.valkey.start)
+    after = await scene.fleet.connected()
+    moved = [each for each in scene.expected() if each in before and before[each] != after.get(each)]
+    if moved:
+        raise AssertionError(f"{len(moved)} sessions lost their connection when Valkey was killed")
+    return {}
+
+
+async def kill_postgres(scene: Scene) -> Seconds:
+    """PostgreSQL killed and away for half a minute."""
+    moment = time.time()
+    os.kill(scene.fleet.postgres.pid, signal.SIGKILL)
+    await asyncio.sleep(4 if scene.quick else 30)
+    await asyncio.to_thread(scene.fleet.postgres.start)
+    away = time.time() - moment
+    back = time.time()
+    await scene.all_back()
+    return {"PostgreSQL away": [away], "all connected again after it came back": [time.time() - back]}
+
+
+async def cut_from_database(scene: Scene) -> Seconds:
+    """One supervisor cannot reach the database: it fences itself, and others take over."""
+    node = scene.fleet.nodes[-1]
+    phones, moment = await scene.phones_of(node), time.time()
+    node.to_database.cut()
+    try:
+        back = await scene.back_since(phones, moment)
+    finally:
+        node.to_database.mend()
+    await asyncio.sleep(5)
+    await scene.fleet.revive()
+    return {"takeover, cut from the database": [line["since"] - moment for line in back.values()]}
+
+
+async def cut_from_telegram(scene: Scene) -> Seconds:
+    """One supervisor cannot reach the data centre for half a minute; its sessions stay its own."""
+    node = scene.fleet.nodes[-1]
+    node.to_telegram.cut()
+    await asyncio.sleep(30)
+    node.to_telegram.mend()
+    mended = time.time()
+    await scene.all_back()
+    return {"all connected again after the way to Telegram came back": [time.time() - mended]}
+
+
+Fault = Callable[[Scene], Awaitable[Seconds]]
+
+ALL: dict[Fault, int] = {
+    kill: 14,
+    roll: 14,
+    lose_machine: 3,
+    freeze: 4,
+    kill_redis: 6,
+    kill_postgres: 4,
+    cut_from_database: 3,
+    cut_from_telegram: 4,
+}
+"""How often each comes among 52 cycles."""
+
+SHORT: tuple[Fault, ...] = (roll, kill, kill_redis, kill_postgres, roll, kill)
+"""What can be seen within three minutes."""
