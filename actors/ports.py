@@ -151,11 +151,17 @@ class Store(Protocol):
         ...
 
     async def running(self) -> list[SessionKey]:
-        """The sessions that hold or are getting a credential, are meant to run, and do not sleep."""
+        """The sessions that hold or are getting a credential, are meant to run, and do not sleep; nobody's only."""
         ...
 
     async def due(self, now: float) -> list[SessionKey]:
-        """The sleeping sessions that should be woken by `now`, seconds since the epoch."""
+        """The sleeping sessions that should be woken by `now`, seconds since the epoch; nobody's only."""
+        ...
+
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Saved]]:
+        """The next sessions after one of them, or the first ones; of a tenant or of all, in the order of names."""
         ...
 
 
@@ -321,6 +327,12 @@ class Directory(Protocol):
 
     async def wait_change(self, key: SessionKey, sequence: int, within: float) -> Snapshot:
         """The first snapshot after `sequence`, or the present one after `within` seconds."""
+        ...
+
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Snapshot]]:
+        """The next sessions after one of them, or the first ones, as they were shown or saved last."""
         ...
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from quart import Blueprint, Response, request
 
 from actors.bridge import in_trio
+from actors.core.names import SessionKey
 from api import bodies
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors
@@ -21,7 +22,7 @@ operators = Blueprint("operators", __name__, url_prefix="/api/v1")
 
 @operators.get("/sessions")
 async def list_sessions() -> Response:
-    """Tell how each session is that runs in this process, in the order of their names."""
+    """Tell how the caller's sessions are, in the order of their names."""
     caller = present_caller()
     query = bodies.read_query(bodies.SessionsQuery)
     reply = await in_trio(_listed, doors(), caller, query)
@@ -64,14 +65,19 @@ def _digest(text: str) -> str:
 
 
 async def _listed(here: Doors, caller: Caller, query: bodies.SessionsQuery) -> SessionsReply:
-    after = query.cursor or ""
-    keys = sorted((key for key in here.directory.running if caller.may_use(key)), key=str)
-    rest = [key for key in keys if str(key) > after]
-    page = rest[: query.limit]
+    rows = await here.directory.page(caller.tenant_id, _after(query.cursor), query.limit + 1)
+    page = rows[: query.limit]
     return SessionsReply(
-        sessions=[session(key, await here.directory.look(key)) for key in page],
-        next_cursor=str(page[-1]) if len(rest) > len(page) else None,
+        sessions=[session(key, snapshot) for key, snapshot in page],
+        next_cursor=str(page[-1][0]) if len(rows) > len(page) else None,
     )
+
+
+def _after(cursor: str | None) -> SessionKey | None:
+    if cursor is None:
+        return None
+    tenant_id, _, app_id = cursor.partition("/")
+    return SessionKey(tenant_id, app_id)
 
 
 async def _tree(here: Doors) -> Mapping[str, Any]:

@@ -45,6 +45,13 @@ class GuardedStore:
         with self._guarded("due"):
             return await self._store.due(now)
 
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Saved]]:
+        """See the port."""
+        with self._guarded("page"):
+            return await self._store.page(tenant_id, after, limit)
+
     def _guarded(self, by: Hashable) -> AbstractContextManager[None]:
         return guarded(self.breaker, by)
 

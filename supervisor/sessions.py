@@ -16,6 +16,7 @@ from actors.core.record import from_record
 from actors.core.states import State
 from actors.errors import NotOwner, Stopping, StoreUnavailable, Unanswered
 from actors.mailbox import Mailbox
+from actors.ports import Saved
 from actors.published import Published, Snapshot
 from supervisor.brake import Brake
 from supervisor.events import Tell
@@ -141,13 +142,11 @@ class Sessions:
 
     async def look(self, key: SessionKey) -> Snapshot:
         """The last saved state: from the actor's notice board, or else from the store."""
-        session = self._running.get(key)
-        if session is not None and session.published.snapshot.sequence:
-            return session.published.snapshot
+        here = self._shown_here(key)
+        if here is not None:
+            return here
         saved = await self._surroundings.store.load(key)
-        if saved is None:
-            return Published().snapshot
-        return Snapshot(from_record(saved.record), saved.version, saved.since)
+        return Published().snapshot if saved is None else _snapshot(saved)
 
     async def wait_change(self, key: SessionKey, sequence: int, within: float) -> Snapshot:
         """The first snapshot after `sequence`, or the present one after `within` seconds."""
@@ -155,6 +154,17 @@ class Sessions:
         with trio.move_on_after(within):
             return await session.published.wait_newer(sequence)
         return await self.look(key)
+
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Snapshot]]:
+        """The next sessions after one of them, or the first ones: those of this node as they were shown last."""
+        rows = await self._surroundings.store.page(tenant_id, after, limit)
+        return [(key, self._shown_here(key) or _snapshot(saved)) for key, saved in rows]
+
+    def _shown_here(self, key: SessionKey) -> Snapshot | None:
+        session = self._running.get(key)
+        return session.published.snapshot if session and session.published.snapshot.sequence else None
 
     def _session(self, key: SessionKey) -> Session:
         if self._nursery is None:
@@ -205,3 +215,7 @@ class Sessions:
             brake=self.brake,
             tell=self._tell,
         )
+
+
+def _snapshot(saved: Saved) -> Snapshot:
+    return Snapshot(from_record(saved.record), saved.version, saved.since)

@@ -78,6 +78,7 @@ _COMPARE = read_sql("compare_session")
 _OWNED = read_sql("is_owned")
 _RUNNING = read_sql("running_sessions")
 _DUE = read_sql("due_sessions")
+_PAGE = read_sql("page_of_sessions")
 
 
 class Database:
@@ -248,6 +249,21 @@ class PostgresStore:
 
         rows = await self.database.as_service(fetch)
         return [SessionKey(row["tenant_id"], row["app_id"]) for row in rows]
+
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Saved]]:
+        """See Store."""
+        last = ("", "") if after is None else (after.tenant_id, after.app_id)
+
+        async def fetch(connection: Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(_PAGE, tenant_id, *last, limit)
+
+        if tenant_id is None:
+            rows = await self.database.as_service(fetch)
+        else:
+            rows = await self.database.as_tenant(tenant_id, fetch)
+        return [(SessionKey(row["tenant_id"], row["app_id"]), _saved(row)) for row in rows]
 
     async def ping(self) -> None:
         """Return if the database answers; raise StoreUnavailable if not."""

@@ -212,6 +212,7 @@ async def test_while_a_restore_goes_on_no_supervisor_can_start(place: Place) -> 
         save = place.bench.store.save
         running = place.bench.store.running
         due = place.bench.store.due
+        page = place.bench.store.page
 
         async def load(self, key: SessionKey) -> Saved | None:
             return await look(key)

@@ -231,6 +231,20 @@ async def test_sleeping_sessions_are_due_when_their_time_has_come_the_earliest_f
     assert sorted(key.app_id for key in due) == ["early", "late"]
 
 
+async def test_all_sessions_come_page_after_page_of_one_tenant_or_of_all(store: Store) -> None:
+    keys = [SessionKey(tenant, f"app-{number}") for tenant in ("tenant-a", "tenant-b") for number in range(3)]
+    for key in reversed(keys):
+        await store.save(key, version(1, Authorized(7)), None)
+
+    first = await store.page(None, None, 4)
+    rest = await store.page(None, first[-1][0], 4)
+    assert [key for key, _ in first + rest] == keys
+    assert first[0][1] == version(1, Authorized(7))
+    mine = await store.page("tenant-a", None, 4)
+    assert [key for key, _ in mine] == keys[:3]
+    assert await store.page("tenant-a", keys[2], 4) == []
+
+
 # -- outages
 
 

@@ -62,6 +62,17 @@ class FakeStore:
             if not saved.record.stopped and saved.record.details.get("wake_at", inf) <= now
         ]
 
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Saved]]:
+        await self._reach()
+        rest = [
+            (key, saved)
+            for key, saved in sorted(self.rows.items())
+            if tenant_id in (None, key.tenant_id) and (after is None or key > after)
+        ]
+        return rest[:limit]
+
     async def _reach(self) -> None:
         await trio.lowlevel.checkpoint()
         if self.down:

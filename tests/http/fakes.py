@@ -45,6 +45,13 @@ class LocalDirectory:
             return await published.wait_newer(sequence)
         return published.snapshot
 
+    async def page(
+        self, tenant_id: str | None, after: SessionKey | None, limit: int
+    ) -> list[tuple[SessionKey, Snapshot]]:
+        await self._reach()
+        rows = await self._surroundings.store.page(tenant_id, after, limit)
+        return [(key, self._session(key)[1].snapshot) for key, _ in rows]
+
     async def _reach(self) -> None:
         await trio.lowlevel.checkpoint()
         if self.failure is not None:
