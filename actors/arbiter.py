@@ -85,8 +85,8 @@ class Arbiter(Protocol):
         """End a life that somebody has seen to be over, and free its sessions, as clean as they are; how many."""
         ...
 
-    async def forget_the_dead(self) -> int:
-        """Remove the nodes whose lives are over and that own nothing. How many; none of them may ever boot again."""
+    async def hold(self, seconds: float) -> None:
+        """Let nobody connect or take over for so long from now: keys were found in use twice. Polls tell of it."""
         ...
 
     async def next_generation(self) -> int:

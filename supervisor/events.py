@@ -230,7 +230,16 @@ class SessionReleased:
     is_clean: bool
 
 
-OwnershipEvent = RenewalEnded | NodeFenced | NodesSeen | NodeLost | SessionTaken | SessionReleased
+@dataclass(frozen=True, slots=True)
+class OwnershipIncident:
+    """Auth keys were found in use twice, so for so many seconds no node connects or takes over."""
+
+    seconds: float
+
+
+OwnershipEvent = (
+    RenewalEnded | NodeFenced | NodesSeen | NodeLost | SessionTaken | SessionReleased | OwnershipIncident
+)
 SupervisorEvent = (
     LifeCrashed
     | SessionParked

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from math import inf
 
 import trio
 
@@ -83,11 +84,16 @@ class ConnectGate:
         self._clock = clock
         self._queue: set[trio.CancelScope] = set()
         self._closed = False
+        self._held_until = -inf
 
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""
         return len(self._queue)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody through for so long from now."""
+        self._held_until = max(self._held_until, trio.current_time() + seconds)
 
     def close(self) -> None:
         """Let nobody through any more, for the process is stopping."""
@@ -113,6 +119,8 @@ class ConnectGate:
             return Unreachable(self._clock.now(), refusing.reason)
 
     def _check(self, dc: int, way: Way) -> None:
+        if trio.current_time() < self._held_until:
+            raise Refusing
         try:
             self.breakers.apps.check(way.app)
         except CircuitOpen as circuit_open:

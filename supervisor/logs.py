@@ -33,6 +33,7 @@ from supervisor.events import (
     NodeLost,
     NodeReleased,
     Orphaned,
+    OwnershipIncident,
     RenewalEnded,
     RenewalOutcome,
     RowDenied,
@@ -173,7 +174,7 @@ def note(event: Event) -> None:
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
         case SessionBackup() | BackupsRan() | BackupsFailed():
             _note_backups(event)
-        case RenewalEnded() | NodeFenced() | NodeLost():
+        case RenewalEnded() | NodeFenced() | NodeLost() | OwnershipIncident():
             _note_node(event)
         case RowDenied():
             log.error("row level security refused a statement")
@@ -181,7 +182,7 @@ def note(event: Event) -> None:
             pass
 
 
-def _note_node(event: RenewalEnded | NodeFenced | NodeLost) -> None:
+def _note_node(event: RenewalEnded | NodeFenced | NodeLost | OwnershipIncident) -> None:
     log = structlog.get_logger("supervisor")
     match event:
         case RenewalEnded(outcome=RenewalOutcome.CONFIRMED):
@@ -192,6 +193,10 @@ def _note_node(event: RenewalEnded | NodeFenced | NodeLost) -> None:
             log.error("this node is not to be trusted, its connections are aborted", cause=cause)
         case NodeLost(node=node, how=how, sessions=sessions):
             log.warning("another node is gone", node=node, how=how, sessions=sessions)
+        case OwnershipIncident(seconds=seconds):
+            log.critical(
+                "auth keys are in use twice: nobody connects, see ops/docs/ownership.md", hold=seconds
+            )
 
 
 def _note_backups(event: SessionBackup | BackupsRan | BackupsFailed) -> None:

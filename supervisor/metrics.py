@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from actors import events as a
 from actors.core.import_plan import Outcome
 from actors.core.names import SessionKey
-from actors.core.states import SessionState
+from actors.core.states import Reason, SessionState
 from api import events as h
 from api.events import ApiEvent
 from supervisor import events as s
@@ -194,6 +194,16 @@ class Metrics:
             ["past"],
             registry=registry,
         )
+        self._incidents = Counter(
+            "ownership_incidents_total",
+            "Times that keys were found in use twice, so that nobody was to connect for a while.",
+            registry=registry,
+        )
+        self._duplicated = Counter(
+            "session_key_duplicated_total",
+            "Sessions whose auth key Telegram destroyed, because it was in use twice.",
+            registry=registry,
+        )
         self._released = Counter(
             "sessions_released_total",
             "Sessions that this node gave away, by whether the next one may connect at once.",
@@ -300,6 +310,8 @@ class Metrics:
                 self._taken.labels(past).inc()
             case s.SessionReleased():
                 self._released.labels(str(event.is_clean).lower()).inc()
+            case s.OwnershipIncident():
+                self._incidents.inc()
 
     def _observe_api(self, event: ApiEvent) -> None:
         match event:
@@ -325,6 +337,8 @@ class Metrics:
         self._transitions.labels(event.before, event.after, event.reason or "none").inc()
         self._states.labels(event.before).dec()
         self._states.labels(event.after).inc()
+        if event.reason is Reason.AUTH_KEY_DUPLICATED:
+            self._duplicated.inc()
 
     @asynccontextmanager
     async def serve(self, host: str, port: int) -> AsyncIterator[int]:

@@ -52,6 +52,7 @@ from supervisor.owner import slots
 from supervisor.owner.balancing import Balancer
 from supervisor.owner.claims import Claims
 from supervisor.owner.gathering import Gatherer
+from supervisor.owner.incident import IncidentBrake
 from supervisor.owner.life import Life
 from supervisor.owner.watching import Watcher, Witness
 from supervisor.ownership.timings import PROFILES
@@ -107,6 +108,7 @@ class Process:
         self._metrics = Metrics(sandbox=self._sandbox is not None)
         self._polls = LongPolls()
         self._epochs = Epochs()
+        self._incidents: IncidentBrake | None = None
         self._stopping = False
         self._outage: str | None = None
         self._api_port = self._metrics_port = 0
@@ -155,6 +157,8 @@ class Process:
 
     def _tell(self, event: Event) -> None:
         self._metrics.observe(event)
+        if self._incidents is not None:
+            self._incidents.note(event)
         logs.note(event)
 
     @asynccontextmanager
@@ -237,7 +241,6 @@ class Process:
         await witness.look()
         await life.boot(self.slot.node_id, slots.boot_id(), self._settings.node_capacity)
         self.slot.occupy(life.me)
-        await arbiter.forget_the_dead()
         await watcher.look()
         async with trio.open_nursery() as nursery:
             for loop in (
@@ -277,7 +280,10 @@ class Process:
         gatherer = Gatherer(store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine)
         breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}
         self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
+        self.watcher.on_held = gate.hold
+        incidents = self._incidents = IncidentBrake(self.arbiter, gate.hold, self._tell)
         async with self.sessions.open(), trio.open_nursery() as nursery:
+            nursery.start_soon(incidents.keep_watching)
             nursery.start_soon(self._keep_sampling, gate)
             nursery.start_soon(gatherer.keep_gathering)
             nursery.start_soon(Balancer(self.watcher, self.sessions, self._me).keep_balancing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ class PostgresArbiter:
         source: str | None = rows[0]["source"]
         if source is None:
             raise StoreUnavailable("the database that answers is a standby", RETRY_AFTER)
-        return Poll(tuple(_heartbeat(row) for row in rows if row["node_id"] is not None), source)
+        beats = tuple(_heartbeat(row) for row in rows if row["node_id"] is not None)
+        return Poll(beats, source, rows[0]["held"] or 0.0)
 
     async def look(self, key: SessionKey) -> Ownership | None:
         """See Arbiter."""
@@ -102,9 +104,9 @@ class PostgresArbiter:
         """See Arbiter."""
         return int(await self._value("attest", *_life(dead)))
 
-    async def forget_the_dead(self) -> int:
+    async def hold(self, seconds: float) -> None:
         """See Arbiter."""
-        return int(await self._value("forget_the_dead"))
+        await self._rows("hold", timedelta(seconds=seconds))
 
     async def next_generation(self) -> int:
         """See Arbiter."""

@@ -42,6 +42,8 @@ class Poll:
 
     heartbeats: tuple[Heartbeat, ...]
     source: str
+    held: float = 0.0
+    """Seconds for which nobody may connect or take over, because keys were found in use twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ class Left:
 class Slot:
     """A slot that is ours, locked.
 
-    Whoever comes after another is a new node: that one's sessions stay its own until its death is told.
+    Whoever comes after one that did not leave in peace is another node: that one's sessions stay its own until its
+    death is told.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -137,7 +138,7 @@ class Slot:
         self._descriptor = descriptor
         self.predecessor = read_occupant(path)
         self.left = Left.read(ports_of(path)) if self.predecessor and self.predecessor.number else None
-        self.node_id = new_node_id()
+        self.node_id = _free_name(self.predecessor) or new_node_id()
         self.sockets = SocketNotes(ports_of(path))
 
     def occupy(self, life: NodeEpoch) -> None:
@@ -250,6 +251,10 @@ def kernel_tables() -> list[str]:
     """What the kernel lists of this network namespace; nothing elsewhere than on Linux."""
     paths = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
     return [path.read_text(encoding="ascii") for path in paths if path.exists()]
+
+
+def _free_name(predecessor: Occupant | None) -> str | None:
+    return predecessor.node_id if predecessor is not None and not predecessor.number else None
 
 
 def new_node_id() -> str:

@@ -40,6 +40,8 @@ class Watcher:
         self._tell = tell
         self._start = start
         self._watch = rules.Watch()
+        self.on_held: Callable[[float], None] = lambda _: None
+        """Told for how many seconds nobody may connect, if that is so."""
         claims.past_of = lambda owner: rules.past_of(self._watch, owner)
         claims.successor_of = self._successor_of
 
@@ -70,7 +72,9 @@ class Watcher:
         at = self._life.clock.now()
         self._watch = rules.polled(self._watch, poll, at, self._life.timings)
         self._tell(NodesSeen(len(poll.heartbeats), len(self._claims)))
-        if not self._life.is_trusted:
+        if poll.held:
+            self.on_held(poll.held)
+        if poll.held or not self._life.is_trusted:
             return
         for silent in rules.silent(self._watch, at, self._life.timings):
             if silent.node.node_id != self._life.me.node_id:

@@ -22,6 +22,7 @@ class FakeArbiter:
     source: str = "the fake"
     generation: int = 0
     nodes: dict[str, Heartbeat] = field(default_factory=dict)
+    held_until: float = 0.0
     over: set[str] = field(default_factory=set)
     """Nodes whose present number is nobody's."""
     rows: dict[SessionKey, Ownership] = field(default_factory=dict)
@@ -52,7 +53,8 @@ class FakeArbiter:
     async def poll(self) -> Poll:
         await self._reach()
         living = sorted(self.nodes.keys() - self.over)
-        return Poll(tuple(self.nodes[node_id] for node_id in living), self.source)
+        held = max(0.0, self.held_until - trio.current_time())
+        return Poll(tuple(self.nodes[node_id] for node_id in living), self.source, held)
 
     async def look(self, key: SessionKey) -> Ownership | None:
         await self._reach()
@@ -136,14 +138,9 @@ class FakeArbiter:
         self.rows |= {row.key: replace(row, owner=None) for row in due}
         return len(due)
 
-    async def forget_the_dead(self) -> int:
+    async def hold(self, seconds: float) -> None:
         await self._reach()
-        owners = {row.owner.node_id for row in self.rows.values() if row.owner is not None}
-        gone = self.over - owners
-        self.over -= gone
-        for node_id in gone:
-            del self.nodes[node_id]
-        return len(gone)
+        self.held_until = trio.current_time() + seconds
 
     async def next_generation(self) -> int:
         await self._reach()

@@ -327,3 +327,16 @@ async def test_a_closed_gate_sends_everybody_away() -> None:
 
 def test_waiting_and_connecting_fit_into_what_an_effect_may_take() -> None:
     assert max(DEADLINES.values()) > PATIENCE + ATTEMPT
+
+
+async def test_a_gate_that_is_held_lets_nobody_through_until_the_time_is_over() -> None:
+    telegram = Telegram()
+    telegram.gate.hold(300.0)
+
+    assert isinstance(await telegram.connect(1), m.Unreachable)
+    assert isinstance(await telegram.connect(2, background=False), m.Unreachable)
+    await trio.sleep(299)
+    assert isinstance(await telegram.connect(3), m.Unreachable)
+    assert telegram.reached == []
+    await trio.sleep(2)
+    assert await telegram.connect(4) == ONLINE

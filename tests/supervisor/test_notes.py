@@ -159,6 +159,11 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "log_level": "error",
         "cause": "deadline",
     },
+    s.OwnershipIncident(300.0): {
+        "event": "auth keys are in use twice: nobody connects, see ops/docs/ownership.md",
+        "log_level": "critical",
+        "hold": 300.0,
+    },
     s.NodeLost("node-2", "silent", 7): {
         "event": "another node is gone",
         "log_level": "warning",

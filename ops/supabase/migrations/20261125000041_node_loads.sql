@@ -6,5 +6,7 @@ alter table public.nodes
 comment on column public.nodes.load is 'How many sessions it owned when it last renewed.';
 comment on column public.nodes.capacity is 'How many it is meant to own at most.';
 
--- Each start of a process is a node of its own; those that are over are removed once they own nothing.
-grant delete on table public.nodes to service_role;
+-- An ownership incident: keys were in use twice, so nobody connects or takes over for a while.
+alter table public.cluster add column held_until timestamptz;
+comment on column public.cluster.held_until is
+    'Until when no node takes sessions over or opens connections, because auth keys were found in use twice.';

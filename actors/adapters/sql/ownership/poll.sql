@@ -4,7 +4,8 @@ select n.node_id, n.node_epoch, n.hb, n.is_draining, n.load, n.capacity,
        case
            when pg_is_in_recovery() then null
            else pg_postmaster_start_time()::text || ' ' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
-       end as source
+       end as source,
+       (select greatest(extract(epoch from held_until - now()), 0)::float8 from public.cluster) as held
   from (select) as once
   left join public.nodes n on not n.is_over
  order by n.node_id;
