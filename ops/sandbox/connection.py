@@ -6,7 +6,7 @@ import struct
 import time
 from functools import partial
 
-from telethon.tl import types
+from telethon.tl import functions, types
 
 from ops.sandbox import encryption, services, tl
 from ops.sandbox.call import Call
@@ -14,6 +14,7 @@ from ops.sandbox.errors import ProtocolViolation, RpcError
 from ops.sandbox.faults import AT_OPENING, Occasion
 from ops.sandbox.key_exchange import KeyExchange, NewKey
 from ops.sandbox.keys import AuthKey, new_hash
+from ops.sandbox.live import FirstWords
 from ops.sandbox.messages import Message, container
 from ops.sandbox.outbox import Outbox
 from ops.sandbox.outgoing import Outgoing
@@ -43,6 +44,7 @@ class Connection:
         self._exchange = KeyExchange(world.rsa_key, dc_id, self._keep, world.clock)
         self._sessions: dict[tuple[AuthKey, int], Session] = {}
         self._deadline: asyncio.TimerHandle | None = None
+        self._has_spoken = False
 
     @property
     def is_open(self) -> bool:
@@ -109,7 +111,9 @@ class Connection:
         session = self._sessions.get((key, envelope.session_id))
         session = session or Session(envelope.session_id, self._world.message_ids)
         outbox = Outbox(session)
-        for message in self._accepted(key, session, envelope, outbox):
+        accepted = self._accepted(key, session, envelope, outbox)
+        self._note_words(key, envelope, is_accepted=bool(accepted))
+        for message in accepted:
             self._handle(key, session, message, outbox)
         # Saved before answered: a login that a client was told of survives a kill.
         self._world.save()
@@ -141,6 +145,20 @@ class Connection:
             session.received(message)
         self._open(key, session, inner, outbox)
         return inner
+
+    def _note_words(self, key: AuthKey, envelope: encryption.Envelope, *, is_accepted: bool) -> None:
+        """Remember what was said first here."""
+        if self._has_spoken:
+            return
+        self._has_spoken = is_accepted
+        whole = Message(envelope.msg_id, envelope.seq_no, tl.unzipped(envelope.body))
+        said = [_read(message.body) for message in whole.unpacked()]
+        methods = tuple(map(tl.method_name, said))
+        first = said[0] if said else None
+        delay = first.disconnect_delay if isinstance(first, functions.PingDelayDisconnectRequest) else None
+        phone = self._world.phone_of(key)
+        words = FirstWords(self.dc_id, self.peer, phone, methods, delay, is_accepted)
+        self._world.first_words.append(words)
 
     def _open(self, key: AuthKey, session: Session, messages: list[Message], outbox: Outbox) -> None:
         """Tell the client when its session is new here."""
@@ -201,3 +219,10 @@ class Connection:
     def _keep(self, new: NewKey) -> None:
         self._world.counts.key_exchanges[self.dc_id] += 1
         self._world.keys.create(self.dc_id, new.secret, new.first_salt)
+
+
+def _read(body: bytes) -> tl.Tl:
+    try:
+        return tl.read(body)
+    except RpcError:
+        return None

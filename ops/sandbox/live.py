@@ -55,6 +55,22 @@ class DuplicateUse:
     second_peer: str
 
 
+@dataclass(frozen=True, slots=True)
+class FirstWords:
+    """What an auth key said first over a connection, in one packet.
+
+    `delay` is that of the `ping_delay_disconnect` that it begins with, and `accepted` whether it was in order; until
+    a packet was, the next is noted too. Without a delay, nothing ends a connection whose client has vanished.
+    """
+
+    dc_id: int
+    peer: str
+    phone: str | None
+    methods: tuple[str, ...]
+    delay: int | None
+    accepted: bool
+
+
 class Live:
     """The open connections, by the keys that have spoken on them."""
 

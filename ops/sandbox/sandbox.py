@@ -16,7 +16,7 @@ from ops.sandbox.description import DC_IDS, DcAddress, SandboxDescription, requi
 from ops.sandbox.faults import Faults, Rule
 from ops.sandbox.files import replace_file
 from ops.sandbox.keys import AuthKeys
-from ops.sandbox.live import DuplicateUse
+from ops.sandbox.live import DuplicateUse, FirstWords
 from ops.sandbox.ports import listen
 from ops.sandbox.rsa_key import RsaKey
 from ops.sandbox.state import State, StateFile
@@ -113,6 +113,11 @@ class Sandbox:
     def duplicates(self) -> list[DuplicateUse]:
         """Each time one logged-in key spoke on two live connections at once."""
         return self.world.duplicates
+
+    @property
+    def first_words(self) -> list[FirstWords]:
+        """What was said first over each connection, the latest thousand."""
+        return list(self.world.first_words)
 
     @property
     def counts(self) -> Counts:

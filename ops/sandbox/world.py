@@ -1,6 +1,7 @@
 """Everything that the connections, the methods and the control interface have in common."""
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -12,11 +13,13 @@ from ops.sandbox.counts import Counts
 from ops.sandbox.description import SandboxDescription
 from ops.sandbox.faults import Faults
 from ops.sandbox.keys import AuthKey, AuthKeys
-from ops.sandbox.live import DuplicateUse, Line, Live
+from ops.sandbox.live import DuplicateUse, FirstWords, Line, Live
 from ops.sandbox.messages import MessageIds
 from ops.sandbox.rsa_key import RsaKey
 from ops.sandbox.srp import Challenge
 from ops.sandbox.tokens import LoginTokens
+
+_REMEMBERED = 1000
 
 
 @dataclass
@@ -42,6 +45,7 @@ class World:
     message_ids: MessageIds = field(init=False)
     challenges: WeakKeyDictionary[AuthKey, Challenge] = field(default_factory=WeakKeyDictionary)
     duplicates: list[DuplicateUse] = field(default_factory=list)
+    first_words: deque[FirstWords] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def __post_init__(self) -> None:
         self.message_ids = MessageIds(self.clock)

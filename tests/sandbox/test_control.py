@@ -36,6 +36,8 @@ def test_a_login_can_be_driven_over_http() -> None:
             assert [account["first_name"] for account in accounts] == ["Anna", "Boris", "Clara", "Dora"]
             (line,) = (await http.get("/connections")).json()
             assert (line["phone"], line["dc_id"], line["device_model"]) == (number, 1, "Desk")
+            words = (await http.get("/first_words")).json()
+            assert {(said["dc_id"], said["delay"]) for said in words} == {(2, None), (1, None)}
             assert (await http.post("/revoke", json={"phone": number})).json() == {"revoked": 1}
             assert await client.get_me() is None
 

@@ -9,7 +9,7 @@ from telethon.network.mtprotostate import MTProtoState
 from telethon.network.requeststate import RequestState
 from telethon.tl import TLRequest
 
-from tests.sandbox.clients import ANNA, connected, soon, started
+from tests.sandbox.clients import ANNA, connected, soon, started, unconnected
 
 
 def test_the_config_says_that_this_is_the_sandbox_and_where_its_dcs_are() -> None:
@@ -139,6 +139,29 @@ def test_a_ping_with_a_delay_closes_the_connection_when_the_delay_runs_out() -> 
                     await asyncio.wait_for(client.disconnected, 5)
                 assert 1.2 <= time.monotonic() - began < 3
             await soon(lambda: list(sandbox.world.live) == [])
+
+    asyncio.run(story())
+
+
+def test_what_is_said_first_over_each_connection_is_noted_until_it_is_accepted() -> None:
+    async def story() -> None:
+        async with started() as sandbox:
+            session = sandbox.provision(ANNA)
+            sandbox.rotate_salts()
+            async with connected(sandbox.description, session):
+                pass
+            refused, accepted = sandbox.first_words
+            assert (refused.accepted, accepted.accepted) == (False, True)
+            assert refused.methods == accepted.methods == ("invokeWithLayer",)
+            assert (accepted.phone, accepted.delay) == (ANNA, None)
+
+            client = unconnected(sandbox.description, sandbox.provision(ANNA))
+            ping = RequestState(functions.PingDelayDisconnectRequest(7, 15))
+            client._sender._send_queue.append(ping)
+            await client.connect()
+            await client.disconnect()
+            assert sandbox.first_words[-1].methods == ("pingDelayDisconnect", "invokeWithLayer")
+            assert [words.delay for words in sandbox.first_words[2:]] == [15]
 
     asyncio.run(story())
 

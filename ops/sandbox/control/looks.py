@@ -15,6 +15,12 @@ async def list_duplicates() -> Reply:
     return jsonify([asdict(duplicate) for duplicate in world().duplicates])
 
 
+@routes.get("/first_words")
+async def list_first_words() -> Reply:
+    """What was said first over each connection, and whether it began with a delay to disconnect after."""
+    return jsonify([asdict(words) for words in world().first_words])
+
+
 @routes.get("/connections")
 async def list_connections() -> Reply:
     """Who is connected, and as whom."""
