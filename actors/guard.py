@@ -1,10 +1,12 @@
 """Leave to use a session's auth key: what a connection asks of the owner of its session, and what it is told by it.
 
-Everything here is called from asyncio code, on the one thread. The rules behind it are in `supervisor.ownership`.
+Everything here is called on the one thread: a guard from asyncio code, a link from there or from trio code. The rules
+behind it are in `supervisor.ownership`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 
@@ -70,13 +72,23 @@ class Guard(Protocol):
 
 
 class Unguarded:
-    """The guard of a connection that nobody else can have: of a key that was never written down, say."""
+    """The guard of a connection that nobody else can have: of a key that was never written down, say.
+
+    It lets everything pass, pings now and then, and drops a connection that has fallen silent.
+    """
 
     disconnect_delay = 75
     unacknowledged = 15.0
+    ping_every = 30.0
 
-    async def open(self, link: Link) -> bool:  # noqa: ARG002 - as the port calls it
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
+        self._awaits_pong = False
+
+    async def open(self, link: Link) -> bool:
         """Always."""
+        self._awaits_pong = True  # the first packet begins with a ping
+        self._ping_later(link)
         return True
 
     def passes(self) -> bool:
@@ -84,10 +96,26 @@ class Unguarded:
         return True
 
     def pong_came(self) -> None:
-        """It is not awaited."""
+        """The connection is alive."""
+        self._awaits_pong = False
 
     def closed(self) -> None:
         """So be it."""
+        self.broken()
 
     def broken(self) -> None:
         """So be it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ping_later(self, link: Link) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self.ping_every, self._ping, link)
+
+    def _ping(self, link: Link) -> None:
+        if self._awaits_pong:
+            link.abort()
+            return
+        self._awaits_pong = True
+        link.ping()
+        self._ping_later(link)

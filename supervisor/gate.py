@@ -181,6 +181,8 @@ def _judge(signal: Signal, where: Attempt, with_app: Attempt) -> None:
         case Unreachable(reason=Reason.APP_REFUSED) | LoginFailed(reason=Reason.APP_REFUSED):
             where.succeeded()
             with_app.refused()
+        case Unreachable(reason=Reason.NOT_OWNED):
+            pass  # nothing was said to Telegram, and nothing learned of it
         case FloodWaited():
             where.succeeded()
         case _:

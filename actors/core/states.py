@@ -60,6 +60,7 @@ class Reason(StrEnum):
     APP_SEALED = "app_sealed"
     PROXY_UNREACHABLE = "proxy_unreachable"
     IN_USE_ELSEWHERE = "in_use_elsewhere"
+    NOT_OWNED = "not_owned"
     UNKNOWN_ERROR = "unknown_error"
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_TAMPERED = "credential_tampered"

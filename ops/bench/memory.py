@@ -28,6 +28,7 @@ from actors.adapters.telegram.live_session import LiveSession
 from actors.core.credential import Credential
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
+from actors.guard import Unguarded
 from ops.sandbox.client import trust
 from ops.sandbox.description import SandboxDescription
 from ops.sandbox.remote import ask
@@ -76,7 +77,7 @@ def our_client(
     credential = Credential(number + 1, login.dc_id, login.server_address, login.port, auth_key)
     files.claim(key)
     files.write(key, credential)
-    return new_client(app_of(sandbox), LiveSession.of(credential))
+    return new_client(app_of(sandbox), LiveSession.of(credential), Unguarded())
 
 
 def plain_client(

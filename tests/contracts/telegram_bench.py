@@ -24,6 +24,7 @@ from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import QrToken, Reason
 from actors.events import ActorEvent, FileLocked, FingerprintComputed
+from actors.guard import Guard, Unguarded
 from actors.ports import OpenTelegram, Telegram
 from ops.sandbox import Sandbox
 from ops.sandbox.accounts import Account, code_of
@@ -187,14 +188,22 @@ class SandboxBench:
         self._account = account
         self.kept_apps = FakeApps()
         self.apps = TelegramApps(_app(sandbox), self.kept_apps)
-        gate = ConnectGate(Pace(100, burst=100), new_breakers(lambda _: None), self.clock)
+        self.gate = ConnectGate(Pace(100, burst=100), new_breakers(lambda _: None), self.clock)
         self.vault = FakeVault()
         self.events: list[ActorEvent] = []
-        self.lines = TelethonLines(self.apps, base, self.vault, self.clock, gate, self.events.append)
+        self.guards: list[Guard] = []
+        """For the lines that are opened next, one each; those after them are unguarded."""
+        self.lines = TelethonLines(
+            self.apps, base, self.vault, self.clock, self.gate, self.events.append, self._next_guard
+        )
 
     def open(self) -> AbstractAsyncContextManager[Telegram]:
         lines: OpenTelegram = self.lines
         return lines(KEY, self.told)
+
+    def _next_guard(self, key: SessionKey) -> Guard:
+        assert key == KEY
+        return self.guards.pop(0) if self.guards else Unguarded()
 
     @property
     def troubles(self) -> list[ActorEvent]:
@@ -202,20 +211,20 @@ class SandboxBench:
         return [event for event in self.events if not isinstance(event, FileLocked | FingerprintComputed)]
 
     async def accept(self, shown: QrToken) -> None:
-        await _in_loop(lambda: self.sandbox.accept(shown.url.reveal(), self._account.phone))
+        await in_loop(lambda: self.sandbox.accept(shown.url.reveal(), self._account.phone))
 
     async def revoke(self) -> None:
-        await _in_loop(lambda: self.sandbox.revoke(self._account.phone))
+        await in_loop(lambda: self.sandbox.revoke(self._account.phone))
 
     async def ban(self) -> None:
-        await _in_loop(lambda: self.sandbox.ban(self._account.phone))
+        await in_loop(lambda: self.sandbox.ban(self._account.phone))
 
     async def drop(self) -> None:
-        await _in_loop(self.sandbox.drop)
+        await in_loop(self.sandbox.drop)
 
     async def write_to_the_person(self, text: str) -> None:
         """Let the person receive a message."""
-        await _in_loop(lambda: self.sandbox.message(self._account.phone, text))
+        await in_loop(lambda: self.sandbox.message(self._account.phone, text))
 
     @contextmanager
     def flooded(self, seconds: int) -> Iterator[None]:
@@ -266,12 +275,12 @@ async def open_sandbox_bench(who: Who, base: Path) -> AsyncIterator[SandboxBench
 async def _account(sandbox: Sandbox, who: Who) -> Account:
     if who == "bot":
         made: list[Account] = []
-        await _in_loop(lambda: made.append(sandbox.accounts.add("Robot", is_bot=True)))
+        await in_loop(lambda: made.append(sandbox.accounts.add("Robot", is_bot=True)))
         return made[0]
     return sandbox.accounts[{"plain": "9996621001", "guarded": "9996621002", "elsewhere": "9996611003"}[who]]
 
 
-async def _in_loop(act: Callable[[], object]) -> None:
+async def in_loop(act: Callable[[], object]) -> None:
     """Do something to the sandbox where it lives."""
 
     async def acting() -> None:

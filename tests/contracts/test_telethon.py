@@ -17,6 +17,7 @@ from telethon.sessions import SQLiteSession
 from telethon.tl import types
 
 from actors.adapters.telegram.app import TelegramApp, new_client
+from actors.adapters.telegram.client import GuardedClient
 from actors.adapters.telegram.live_session import LiveSession
 from actors.adapters.telegram.session_file import SessionFiles
 from actors.bridge import in_asyncio
@@ -25,6 +26,7 @@ from actors.core.credential import Deposit, Owe
 from actors.core.secret import Secret
 from actors.core.states import Reason
 from actors.events import FileQuarantined, FileUnwritten, FingerprintComputed, FingerprintDrifted
+from actors.guard import Guard
 from actors.ports import Telegram
 from tests.contracts.telegram_bench import KEY, SandboxBench
 from tests.contracts.telegram_steps import be_online, let_in, log_in, of, scanned
@@ -217,8 +219,8 @@ async def test_what_happened_while_nobody_was_connected_is_caught_up_on(
     await line.disconnect()
     await sandbox_bench.write_to_the_person("while you were away")
 
-    def listening(app: TelegramApp, session: LiveSession) -> TelegramClient:
-        client = new_client(app, session)
+    def listening(app: TelegramApp, session: LiveSession, guard: Guard) -> GuardedClient:
+        client = new_client(app, session, guard)
         client.add_event_handler(lambda event: listen(event, heard), events.NewMessage)
         return client
 

@@ -227,6 +227,22 @@ async def test_what_is_known_of_apps_and_proxies_is_swept_away_when_it_is_old() 
     assert (len(telegram.gate.breakers.apps), len(telegram.gate.breakers.proxies)) == (0, 0)
 
 
+async def test_a_session_that_is_not_ours_to_connect_says_nothing_of_what_it_would_connect_to() -> None:
+    telegram = Telegram()
+    telegram.says(m.Unreachable(0.0, Reason.NOT_OWNED))
+    for number in range(50):
+        await telegram.connect(number, way=acme("proxy" if number % 2 else None))
+    assert telegram.told == []
+
+    telegram.is_down()
+    for number in range(5):
+        await telegram.connect(number)
+    await trio.sleep(600)
+    telegram.says(m.Unreachable(0.0, Reason.NOT_OWNED))
+    await telegram.connect(1)
+    assert telegram.circuit(Scope.DC2) is Circuit.OPEN  # nor is it the proof that all is well again
+
+
 async def test_a_login_that_was_sent_on_fails_where_it_was_sent_to() -> None:
     telegram = Telegram()
     here = 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import gmpy2
-from telethon import TelegramClient
 from telethon.crypto import rsa
 from telethon.network import authenticator
 
+from actors.adapters.telegram.client import GuardedClient, HomeClient
 from actors.adapters.telegram.live_session import LiveSession
-from actors.adapters.telegram.proxied import ProxiedConnection
 from actors.core.app import DeviceProfile, Proxy
 from actors.core.secret import Secret
+from actors.guard import Guard
 from actors.ports import Shared, Way
 
 __all__ = ["DcAddress", "DeviceProfile", "TelegramApp", "new_client", "prepare_telethon"]
@@ -87,18 +87,10 @@ def prepare_telethon(app: TelegramApp) -> None:
         rsa._server_keys.clear()  # noqa: SLF001 - so that a real DC can never be talked to by mistake
         rsa.add_key(app.rsa_public_key, old=False)
     # Telethon keeps the DC addresses on the class; another sandbox in the same process has others.
-    TelegramClient._config = None  # noqa: SLF001
+    GuardedClient._config = None  # noqa: SLF001
 
 
-class HomeClient(TelegramClient):  # type: ignore[misc]  # telethon publishes no types
-    """A client that is logged in, and stays in the data centre that its key is good in."""
-
-    async def _switch_dc(self, new_dc: int) -> None:
-        """Telethon would go there with a fresh key, over the one that is logged in."""
-        raise ConnectionError(f"Telegram sends a session that is logged in on to data centre {new_dc}")
-
-
-def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
+def new_client(app: TelegramApp, session: LiveSession, guard: Guard) -> GuardedClient:
     """A client that never acts on its own: no reconnect, no sleeping through flood waits, its errors as they are.
 
     Only one that is logged in catches up on what it has missed.
@@ -107,12 +99,12 @@ def new_client(app: TelegramApp, session: LiveSession) -> TelegramClient:
         session.set_dc(app.home.id, app.home.host, app.home.port)
     speaking = app.speaking(session)
     is_logged_in = session.account_id is not None
-    return (HomeClient if is_logged_in else TelegramClient)(
+    return (HomeClient if is_logged_in else GuardedClient)(
         session,
         speaking.api_id,
         speaking.api_hash.reveal()
         or "none",  # Telethon insists on one, and sends it with logins of its own only
-        connection=ProxiedConnection,
+        guard=guard,
         proxy=app.proxy,
         timeout=CONNECT_TIMEOUT,
         # Retries of a login's request follow a DC migration; all else is retried by the actor, with backoff.

@@ -12,7 +12,9 @@ import asyncio
 from telethon import errors as t
 from telethon.errors.common import AuthKeyNotFound, InvalidBufferError, SecurityError
 
+from actors.adapters.telegram.guarded import NotOwned
 from actors.adapters.telegram.proxied import ProxyUnreachable
+from actors.adapters.telegram.sender import KeyNotMade
 from actors.bridge import BridgeLost
 from actors.core import messages as m
 from actors.core.states import Reason
@@ -108,6 +110,8 @@ def _passing(error: BaseException, now: float) -> m.Signal | None:
         return m.FloodWaited(now + error.seconds)
     if isinstance(error, ProxyUnreachable):
         return m.Unreachable(now, Reason.PROXY_UNREACHABLE)
+    if isinstance(error, NotOwned | KeyNotMade):
+        return m.Unreachable(now, Reason.NOT_OWNED)
     if isinstance(error, PASSING):
         return m.Unreachable(now)
     if isinstance(error, t.RPCError):

@@ -28,6 +28,7 @@ from actors.core.secret import Secret
 from actors.core.states import Reason
 from actors.errors import StoreUnavailable
 from actors.events import Tell
+from actors.guard import Guard, Unguarded
 from actors.ports import Gate, Vault
 
 GOODBYE = 5.0
@@ -37,32 +38,46 @@ Classify = Callable[[BaseException, float], m.Signal | None]
 
 
 class TelethonLines:
-    """Opens lines: the OpenTelegram port for tenants' apps at Telegram, one folder of session files and one vault."""
+    """Opens lines: the OpenTelegram port for tenants' apps at Telegram, one folder of session files and one vault.
+
+    Each line is given its session's guard when it is opened.
+    """
 
     def __init__(
-        self, apps: TelegramApps, base: Path, vault: Vault, clock: Clock, gate: Gate, tell: Tell
+        self,
+        apps: TelegramApps,
+        base: Path,
+        vault: Vault,
+        clock: Clock,
+        gate: Gate,
+        tell: Tell,
+        guards: Callable[[SessionKey], Guard] = lambda _: Unguarded(),
     ) -> None:
         prepare_telethon(apps.service)
         self.apps = apps
         self.credentials = Credentials(SessionFiles(base), vault, tell)
         self.clock = clock
         self.gate = gate
+        self._guards = guards
 
     @asynccontextmanager
     async def __call__(
         self, key: SessionKey, tell: Callable[[m.Signal], None]
     ) -> AsyncIterator[TelethonLine]:
         """The line of this session. Signals that come by themselves go to `tell`."""
-        line = TelethonLine(key, tell, self)
+        line = TelethonLine(key, tell, self, self._guards(key))
         try:
             yield line
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
                 await line.disconnect()
 
-    async def log_out(self, key: SessionKey, credential: Credential) -> m.Signal:
-        """LoggedOut or CredentialLost, once Telegram knows this key no longer; nobody else may be using it."""
-        line = TelethonLine(key, _nobody, self)
+    async def log_out(self, key: SessionKey, credential: Credential, guard: Guard | None = None) -> m.Signal:
+        """LoggedOut or CredentialLost, once Telegram knows this key no longer; nobody else may be using it.
+
+        The key is not the session's any more, so its guard is not the session's either.
+        """
+        line = TelethonLine(key, _nobody, self, guard or Unguarded())
         try:
             return await line.log_out_with(LiveSession.of(credential), background=True)
         finally:
@@ -77,14 +92,16 @@ def _nobody(_: m.Signal) -> None:
 class TelethonLine:
     """The Telegram port over Telethon. Each call crosses the bridge once."""
 
-    def __init__(self, key: SessionKey, tell: Callable[[m.Signal], None], lines: TelethonLines) -> None:
+    def __init__(
+        self, key: SessionKey, tell: Callable[[m.Signal], None], lines: TelethonLines, guard: Guard
+    ) -> None:
         self._key = key
         self._tell = tell
         self._apps = lines.apps
         self._credentials = lines.credentials
         self._clock = lines.clock
         self._gate = lines.gate
-        self._wire = Wire(lambda: tell(m.TokenAccepted()), self._ended)
+        self._wire = Wire(guard, lambda: tell(m.TokenAccepted()), self._ended)
         self._login: Login | None = None  # None while the wire is the session's
         self._was_denied = False
         self._kept: Credential | None = None  # as it was when it was last kept

@@ -27,6 +27,8 @@ class LiveSession(MemorySession):  # type: ignore[misc]  # telethon publishes no
         """Whose login this is; None while it is not logged in."""
         self.api_id: int | None = None
         """The app that lets, or let, its key in; None if nobody noted it."""
+        self.salt = 0
+        """The data centre's salt of now. With another one, its first answer would only be that salt."""
         self._channels: OrderedDict[int, int] = OrderedDict()
 
     @classmethod

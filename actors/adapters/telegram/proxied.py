@@ -6,11 +6,11 @@ python-socks in passing, and where python-socks is missing it connects directly 
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
 from python_socks.async_.asyncio import Proxy as Connector
-from telethon.network.connection import ConnectionTcpFull
 
 from actors.core.app import Proxy
 from actors.core.secret import Secret
@@ -25,24 +25,29 @@ class ProxyUnreachable(Exception):
     """
 
 
-class ProxiedConnection(ConnectionTcpFull):  # type: ignore[misc]  # telethon publishes no types
-    """Telethon's usual transport, whose `proxy` is None or ours."""
+async def dial(host: str, port: int, proxy: Proxy | None, timeout: float | None) -> socket.socket:
+    """A socket that ends there, by way of the proxy if there is one. Raises OSError and ProxyUnreachable."""
+    if proxy is not None:
+        return await _through(proxy, host, port, timeout)
+    tcp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        tcp.setblocking(False)
+        async with asyncio.timeout(timeout):
+            await asyncio.get_running_loop().sock_connect(tcp, (host, port))
+    except BaseException:
+        tcp.close()
+        raise
+    return tcp
 
-    _proxy: Proxy | None
 
-    async def _proxy_connect(
-        self, timeout: float | None = None, local_addr: tuple[str, int] | None = None
-    ) -> socket.socket:
-        """A socket that ends at the data centre, by way of the proxy. Raises ProxyUnreachable."""
-        proxy = self._proxy
-        assert proxy is not None and local_addr is None  # noqa: PT018, S101 - Telethon asks only then
-        connector = Connector(
-            TYPES[proxy.scheme], proxy.host, proxy.port, _clear(proxy.username), _clear(proxy.password)
-        )
-        try:
-            return await connector.connect(self._ip, self._port, timeout=timeout)
-        except (ProxyError, ProxyConnectionError, ProxyTimeoutError, OSError) as error:
-            raise ProxyUnreachable(type(error).__name__) from None  # its text names the proxy
+async def _through(proxy: Proxy, host: str, port: int, timeout: float | None) -> socket.socket:
+    connector = Connector(
+        TYPES[proxy.scheme], proxy.host, proxy.port, _clear(proxy.username), _clear(proxy.password)
+    )
+    try:
+        return await connector.connect(host, port, timeout=timeout)
+    except (ProxyError, ProxyConnectionError, ProxyTimeoutError, OSError) as error:
+        raise ProxyUnreachable(type(error).__name__) from None  # its text names the proxy
 
 
 def _clear(secret: Secret | None) -> str | None:
