@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trio
@@ -232,6 +233,25 @@ async def test_what_happened_while_nobody_was_connected_is_caught_up_on(
                 await trio.sleep(0.01)
 
     assert heard == ["while you were away"]
+
+
+async def test_a_connect_that_fails_forgets_nothing_of_what_is_to_be_caught_up_on(
+    sandbox_bench: SandboxBench, line: Telegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await be_online(sandbox_bench, line)
+    await line.disconnect()
+    before = await sandbox_bench.vault.current(KEY)
+
+    async def away(*_: object) -> NoReturn:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("actors.adapters.telegram.guarded.dial", away)
+    of(m.Unreachable, await line.connect())
+    await line.disconnect()
+
+    assert before is not None
+    assert before.updates
+    assert await sandbox_bench.vault.current(KEY) == before
 
 
 async def listen(event: events.NewMessage.Event, heard: list[str]) -> None:

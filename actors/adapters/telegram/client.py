@@ -60,6 +60,11 @@ class GuardedClient(TelegramClient):  # type: ignore[misc]  # telethon publishes
                 await self._save_states_and_entities()
                 await utils.maybe_async(self.session.save())
 
+    async def _save_states_and_entities(self) -> None:
+        """Keep how far the updates are known, if that is known: Telethon would keep that nothing is."""
+        if not self._message_box.is_empty():
+            await super()._save_states_and_entities()
+
     async def _create_exported_sender(self, dc_id: int) -> NoReturn:
         """Telethon would open a second connection."""
         raise ConnectionError(f"a session has one connection, and it is not to data centre {dc_id}")
