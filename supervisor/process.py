@@ -50,7 +50,7 @@ from supervisor.imports import Imports, Wishes, network_of
 from supervisor.metrics import Metrics
 from supervisor.owner import slots
 from supervisor.owner.balancing import Balancer
-from supervisor.owner.claims import Claims
+from supervisor.owner.claims import Claims, Errand
 from supervisor.owner.gathering import Gatherer
 from supervisor.owner.incident import IncidentBrake
 from supervisor.owner.life import Life
@@ -271,11 +271,18 @@ class Process:
         gate, store = self._connect_gate(), self._guarded_store()
         self.apps = TelegramApps(self._telegram_app(), GuardedApps(self.kept_apps, store.breaker))
         lines = TelethonLines(
-            self.apps, self._settings.sessions_base_path, self.vault, self._clock, gate, self._tell
+            self.apps,
+            self._settings.sessions_base_path,
+            self.vault,
+            self._clock,
+            gate,
+            self._tell,
+            guards=self.claims.guard,
         )
         idle_after = self._settings.idle_after or inf
         surroundings = Surroundings(store, lines, self._clock, self._tell, idle_after)
-        policy, courier = RestartPolicy(), Courier(self.vault, lines.log_out, self._clock, self._tell)
+        policy, log_out = RestartPolicy(), partial(lines.log_out, guard=Errand(self.life))
+        courier = Courier(self.vault, log_out, self._clock, self._tell)
         self.sessions = Sessions(surroundings, policy, self._tell, owner=self.claims)
         gatherer = Gatherer(store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine)
         breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}

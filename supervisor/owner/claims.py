@@ -61,6 +61,8 @@ class Holding:
         self._on_lost = on_lost
         self._link: Link | None = None
         self._port = 0
+        self._is_noted = False
+        """Whether the present connection is noted among those that nobody may find dead."""
         self._ended = trio.Event()
         self._release: e.Release | None = None
 
@@ -102,6 +104,7 @@ class Holding:
         opened = e.SendFirst() in self._step(answer)
         if opened:
             self._claims.ports.opened(self._port)
+            self._is_noted = True
         return opened
 
     def passes(self) -> bool:
@@ -116,7 +119,9 @@ class Holding:
 
     def closed(self) -> None:
         """See Guard."""
-        self._claims.ports.ended(self._port)
+        if self._is_noted:
+            self._claims.ports.ended(self._port)
+            self._is_noted = False
         self._step(e.SocketClosed(self._claims.now()))
         self._ended.set()
 
@@ -183,8 +188,39 @@ class Holding:
     def _abort(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            self._claims.ports.aborted(self._port)
+            if self._is_noted:
+                self._claims.ports.aborted(self._port)
+                self._is_noted = False
             link.abort()
+
+
+class Errand:
+    """The guard of a connection on a key that is no session's any more, to log it out: this node must be trusted.
+
+    A lease in the database says whose errand it is. Should a node outlast that, a key dies that was to die.
+    """
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self.disconnect_delay = int(life.timings.delay)
+        self.unacknowledged = life.timings.unacknowledged
+
+    async def open(self, link: Link) -> bool:  # noqa: ARG002 - as the port calls it
+        """See Guard."""
+        return self._life.is_trusted
+
+    def passes(self) -> bool:
+        """See Guard."""
+        return self._life.is_trusted
+
+    def pong_came(self) -> None:
+        """See Guard."""
+
+    def closed(self) -> None:
+        """See Guard."""
+
+    def broken(self) -> None:
+        """See Guard."""
 
 
 class Claims:
