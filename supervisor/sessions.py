@@ -95,7 +95,7 @@ class Sessions:
         self._tell = tell
         self._running: dict[SessionKey, Session] = {}
         self._nursery: trio.Nursery | None = None
-        self._owner = owner or Alone()
+        self._owner = Alone() if owner is None else owner  # one that owns nothing yet is empty, and false
         self._shown = 0
         """The highest sequence that any session had which is no longer here: who comes back goes on after it."""
 
