@@ -68,7 +68,10 @@ class Session:
     published: Published = field(default_factory=Published)
     health: Health = field(default_factory=Health)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    is_living: bool = False
+    """Whether it is had, and out of quarantine."""
     is_lost: bool = False
+    is_draining: bool = False
 
     def lose(self) -> None:
         """It is another node's: end at once."""
@@ -76,8 +79,9 @@ class Session:
         self.scope.cancel()
 
     def drain(self) -> None:
-        """End after what is in hand; at once if nothing is, because the session waits for its next life."""
-        if self.health.phase is Phase.RUNNING:
+        """End after what is in hand; at once if nothing is, because the session waits for its owner or a life."""
+        self.is_draining = True
+        if self.is_living and self.health.phase is Phase.RUNNING:
             self.mailbox.stop()
         else:
             self.scope.cancel()
@@ -178,10 +182,8 @@ class Sessions:
     async def _supervise(self, key: SessionKey, session: Session) -> None:
         why: Unanswered = Stopping("the session is being stopped", retry_after=5.0)
         try:
-            with session.scope:
-                async with self._owner.holding(key, session.lose) as held:
-                    await self._quarantine(session, held)
-                    await self._live(key, session)
+            while await self._own(key, session) and not session.mailbox.is_empty:
+                pass  # somebody has written while it was given away
         except (NotOwner, StoreUnavailable) as refusal:
             why = refusal
         finally:
@@ -190,6 +192,18 @@ class Sessions:
             session.mailbox.refuse_all(why)
             del self._running[key]
             self._shown = max(self._shown, session.published.snapshot.sequence)
+
+    async def _own(self, key: SessionKey, session: Session) -> bool:
+        """Own the session for as long as it has something to do; whether it may begin again."""
+        with session.scope:
+            async with self._owner.holding(key, session.lose) as held:
+                await self._quarantine(session, held)
+                session.is_living = True
+                await self._live(key, session)
+        if self._nursery is None or session.is_draining or session.scope.cancel_called:
+            return False
+        session.scope, session.is_living = trio.CancelScope(), False
+        return True
 
     async def _quarantine(self, session: Session, held: Held) -> None:
         """Wait until nobody else can have a connection of this session's open."""

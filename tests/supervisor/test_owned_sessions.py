@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from actors.actor import LINGER
 from actors.core.names import SessionKey
 from actors.errors import NotOwner, Parked, Stopping, StoreUnavailable, Unanswered
 from supervisor.policy import RestartPolicy
@@ -116,6 +117,37 @@ async def test_in_quarantine_askers_are_told_how_long_and_then_the_session_lives
             assert caught.value.retry_after == pytest.approx(32.0)
         await trio.sleep(32.1)
         await sessions.ask(KEY, service.start_qr(), within=5)
+
+
+@pytest.mark.parametrize("when", ["while the owner is asked", "in quarantine"])
+async def test_a_session_that_is_to_stop_does_not_sit_its_quarantine_out(owner: Owner, when: str) -> None:
+    owner.quarantine = 47.0
+    if when == "while the owner is asked":
+        owner.answers = trio.Event()
+    async with opened(owner) as (_, sessions):
+        sessions.start(KEY)
+        await wait_all_tasks_blocked()
+        sessions.hand_over(KEY)
+        owner.answers.set()
+        await wait_all_tasks_blocked()
+
+        assert (dict(sessions.running), owner.held) == ({}, {})
+
+
+async def test_who_asks_while_the_session_is_given_away_gets_a_session_again(owner: Owner) -> None:
+    """A session that has nothing to do gives itself away; whoever writes in that moment is not turned away."""
+    async with opened(owner) as (service, sessions):
+        owner.parted = trio.Event()
+        sessions.start(KEY)
+        await wait_all_tasks_blocked()
+        assert list(owner.held) == [KEY]
+        await trio.sleep(LINGER + 1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sessions.ask, KEY, service.start_qr(), 5)
+            await wait_all_tasks_blocked()
+            owner.parted.set()
+        assert owner.had == 2
 
 
 async def test_who_asks_while_it_is_handed_over_is_sent_on(owner: Owner) -> None:
