@@ -36,7 +36,7 @@ from actors.core.names import SessionKey
 from actors.core.record import from_record, to_record
 from actors.core.states import Absent
 from actors.core.transitions import Refused
-from actors.errors import CredentialSealed, CredentialSpent, StoreUnavailable, VersionConflict
+from actors.errors import CredentialSealed, CredentialSpent, NotOwner, StoreUnavailable, VersionConflict
 from actors.ports import Saved, Store, Transition
 from supervisor.settings import SandboxTelegram
 from supervisor.standings import Login, Standings
@@ -242,6 +242,11 @@ class Imports:
             return replace(refusal(verdict.path, fault), key=verdict.key)
         except (Refused, VersionConflict):
             sentence = f"{verdict.key} was written while this ran: run it again"
+            return replace(verdict, outcome=Outcome.COLLISION, sentence=sentence)
+        except NotOwner:
+            sentence = (
+                f"{verdict.key} is a running supervisor's: stop that one, or the session, and run it again"
+            )
             return replace(verdict, outcome=Outcome.COLLISION, sentence=sentence)
         except CredentialSpent as spent:
             return replace(verdict, outcome=Outcome.REFUSED, sentence=f"ended: {spent}")

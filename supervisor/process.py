@@ -235,9 +235,9 @@ class Process:
         ports = slots.NotedPorts(self.slot.sockets, clock)
         claims = Claims(life, arbiter, self._epochs, ports, self._tell, self._verify)
         watcher = Watcher(life, arbiter, claims, self._tell, self._start)
-        witness = Witness(life, arbiter, self._tell, base, self.slot)
+        witness = Witness(clock, timings, arbiter, self._tell, base, self.slot.path)
         self.arbiter, self.life, self.claims, self.watcher = arbiter, life, claims, watcher
-        witness.find_predecessor()
+        witness.find_predecessor(self.slot)
         await witness.look()
         await life.boot(self.slot.node_id, slots.boot_id(), self._settings.node_capacity)
         self.slot.occupy(life.me)

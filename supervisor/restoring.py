@@ -6,23 +6,25 @@ does, through its own connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from math import ceil
 
 import trio
 
 from actors.adapters.backups.folder import BackupFolder, Opened
+from actors.arbiter import Arbiter
 from actors.clock import Clock
 from actors.core.credential import Credential, Deposit
 from actors.core.names import SessionKey
+from actors.core.owners import NodeEpoch
 from actors.core.record import Record, from_record, to_record
 from actors.core.states import Absent, Authorized, PastLogin, Reason, SessionState, Stale
-from actors.errors import CredentialSealed, CredentialSpent
+from actors.epochs import Epochs
+from actors.errors import CredentialSealed, CredentialSpent, NotOwner, VersionConflict
 from actors.ports import Saved, Store, Transition, Vault
-from supervisor.folder import claimed
-from supervisor.settings import SettingsError
+from supervisor.owner.watching import Witness
 
 MESSAGE = "RestoreBackup"
 """What the journal says a restored session was told."""
@@ -45,14 +47,67 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class Owners:
+    """Who owns sessions: the arbiter, whoever sees deaths on this machine, and what the store writes under."""
+
+    arbiter: Arbiter
+    witness: Witness
+    epochs: Epochs
+
+    @asynccontextmanager
+    async def unowned(self, key: SessionKey) -> AsyncIterator[None]:
+        """Write for a session that no living node has. Raises RestoreRefused, and StoreUnavailable.
+
+        Should a node take it within the block, the store refuses the write, for the epoch is another then.
+        """
+        await self._tell_deaths()
+        seen = await self.arbiter.look(key)
+        if seen is None or seen.owner is None:
+            yield
+            return
+        if seen.owner in {beat.node for beat in (await self.arbiter.poll()).heartbeats}:
+            raise self._refusal(key, seen.owner)
+        self.epochs.own(key, seen.epoch, lambda: None)  # of a life that is over, until somebody takes it
+        try:
+            yield
+        finally:
+            self.epochs.leave(key, seen.epoch)
+
+    async def _tell_deaths(self) -> None:
+        try:
+            await self.witness.look()
+        except OSError as error:
+            raise RestoreRefused(
+                "sessions_unusable",
+                f"SESSIONS_BASE_PATH: {self.witness.base} cannot be looked at ({error.strerror}), so nobody knows "
+                "who runs there: restore as the user that runs the supervisor",
+            ) from error
+
+    def _refusal(self, key: SessionKey, owner: NodeEpoch) -> RestoreRefused:
+        left = self.witness.wait_for(owner)
+        if left is None:
+            sentence = (
+                f"{key} belongs to the supervisor {owner.node_id}, and a key in use twice is destroyed: "
+                "stop that supervisor, or the session; if its machine is lost, start another supervisor, "
+                "which takes the session over within minutes, and stop that"
+            )
+        else:
+            sentence = (
+                f"{key} belonged to a supervisor that died a moment ago, and Telegram may not know yet: "
+                f"try again in {max(1, ceil(left))} seconds"
+            )
+        return RestoreRefused("session_owned", sentence)
+
+
+@dataclass(frozen=True, slots=True)
 class Restorer:
-    """Everything that a restore needs. `sessions` is the folder of session files."""
+    """Everything that a restore needs. `store` writes under the epochs of `owners`."""
 
     folder: BackupFolder
     store: Store
     vault: Vault
     clock: Clock
-    sessions: Path
+    owners: Owners
 
     async def restore(self, key: SessionKey, backup_id: str | None = None) -> Restored:
         """Put back the newest backup, or the one that is named.
@@ -60,7 +115,7 @@ class Restorer:
         The row, the credential and the journal's line are written in one transaction. Raises RestoreRefused,
         BackupError, StoreUnavailable, and CredentialSealed where the vault cannot seal.
         """
-        with unowned(self.sessions, key):
+        async with self.owners.unowned(key):
             opened = await trio.to_thread.run_sync(self.folder.open, key, backup_id)
             saved = await self.store.load(key)
             _refuse_ended(key, saved)
@@ -107,6 +162,15 @@ class Restorer:
                 "key_burned",
                 f"{spent}: Telegram ends a session whose key is used after that; log the session in again",
             ) from spent
+        except NotOwner as taken:
+            raise RestoreRefused(
+                "session_owned",
+                f"{key} was taken by a supervisor while this ran: stop that supervisor, or the session",
+            ) from taken
+        except VersionConflict as conflict:
+            raise RestoreRefused(
+                "version_conflict", f"{key} was written while this ran: run it again"
+            ) from conflict
         return Restored(opened, version)
 
 
@@ -125,22 +189,3 @@ def _refuse_ended(key: SessionKey, saved: Saved | None) -> None:
             "key_burned",
             f"{key} was ended after this backup was made, and its key with it; log the session in again",
         )
-
-
-@contextmanager
-def unowned(sessions: Path, key: SessionKey) -> Iterator[None]:
-    """Keep everybody from running the session for the length of the block.
-
-    Raises RestoreRefused while somebody runs it, which here means: while a supervisor uses the folder of session
-    files. This is the one place to ask whoever else knows of owners.
-    """
-    try:
-        with claimed(sessions):
-            yield
-    except SettingsError as error:
-        if error.__cause__ is not None:  # the folder cannot even be looked at
-            raise RestoreRefused("sessions_unusable", str(error)) from error
-        raise RestoreRefused(
-            "session_owned",
-            f"{key} may be running, and a key in use twice is destroyed: stop the supervisor that uses {sessions}",
-        ) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from actors.adapters.backups.folder import BackupFolder
 from actors.adapters.keyring import Keyring
 from actors.core.names import InvalidName, SessionKey
+from supervisor.ownership.timings import PROFILES, Timings
 
 SANDBOX, PRODUCTION = "sandbox", "production"
 
@@ -33,6 +34,17 @@ class Place:
         if self.named_environment is not None:
             return self.named_environment
         return SANDBOX if os.environ.get("TELEGRAM_SANDBOX") else PRODUCTION
+
+    @property
+    def timings(self) -> Timings:
+        """How long a connection may outlive a supervisor, by the service's own setting. Raises UsageError."""
+        profile = os.environ.get("OWNERSHIP_PROFILE", "small")
+        try:
+            return PROFILES[profile]
+        except KeyError:
+            raise UsageError(
+                f"OWNERSHIP_PROFILE is {profile!r}: say small or large, as the service does"
+            ) from None
 
     def folder(self) -> BackupFolder:
         """The folder of backups. The keyring is not looked at until a backup is opened or made."""

@@ -13,18 +13,22 @@ from actors.adapters.backup_register import PostgresBackupRegister
 from actors.adapters.backups.errors import BackupError
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError
+from actors.adapters.ownership import PostgresArbiter
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.sealing import Seals
 from actors.adapters.vault import PostgresVault
 from actors.bridge import open_loop, stop_signals
-from actors.clock import Clock
+from actors.clock import Boottime, Clock
 from actors.core.names import SessionKey
-from actors.errors import CredentialSealed, StoreRefused, StoreUnavailable, VersionConflict
+from actors.epochs import Epochs
+from actors.errors import CredentialSealed, StoreRefused, StoreUnavailable
 from ops.backups.place import Place
 from ops.backups.screen import Screen
 from supervisor import logs
 from supervisor.backups import BackupSchedule, SessionBackups, Times
-from supervisor.restoring import Restorer, RestoreRefused
+from supervisor.owner.watching import Witness
+from supervisor.ownership.timings import Timings
+from supervisor.restoring import Owners, Restorer, RestoreRefused
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -36,19 +40,20 @@ class Stores:
     store: PostgresStore
     vault: PostgresVault
     clock: Clock
+    epochs: Epochs
 
 
 @asynccontextmanager
 async def open_stores(place: Place) -> AsyncIterator[Stores]:
     """Open the database as the service does."""
-    seals = Seals(place.environment, place.read_keyring)
+    seals, epochs = Seals(place.environment, place.read_keyring), Epochs()
     async with (
         open_loop("fast"),
         open_postgres(
-            place.database(), pool_size=2, on_denied=_no_matter, keeper=SealingKeeper(seals)
+            place.database(), pool_size=2, on_denied=_no_matter, keeper=SealingKeeper(seals), epochs=epochs
         ) as store,
     ):
-        yield Stores(store, PostgresVault(store.database, seals), Clock())
+        yield Stores(store, PostgresVault(store.database, seals, epochs=epochs), Clock(), epochs)
 
 
 def _no_matter() -> None:
@@ -70,14 +75,23 @@ def back_up(place: Place, screen: Screen, key: SessionKey) -> int:
 
 def restore(place: Place, screen: Screen, key: SessionKey, backup_id: str | None) -> int:
     """Put a session's login back from a backup."""
+    timings = place.timings
 
     async def run() -> int:
         async with open_stores(place) as stores:
-            restorer = Restorer(place.folder(), stores.store, stores.vault, stores.clock, place.sessions)
+            owners = _owners(place, stores, timings)
+            restorer = Restorer(place.folder(), stores.store, stores.vault, stores.clock, owners)
             restored = await restorer.restore(key, backup_id)
         return screen.restored(key, restored.opened, restored.version)
 
     return in_trio(place, screen, run)
+
+
+def _owners(place: Place, stores: Stores, timings: Timings) -> Owners:
+    """Who owns sessions, and this machine's dead, who may have left theirs."""
+    arbiter = PostgresArbiter(stores.store.database)
+    witness = Witness(Boottime(), timings, arbiter, logs.note, place.sessions)
+    return Owners(arbiter, witness, stores.epochs)
 
 
 def schedule(place: Place, screen: Screen, retention_days: int, every_hours: float) -> int:
@@ -109,7 +123,7 @@ def in_trio(place: Place, screen: Screen, run: Callable[[], Awaitable[int]]) -> 
     try:
         place.read_keyring()
         code = trio.run(run)
-    except* (BackupError, RestoreRefused, CredentialSealed, VersionConflict) as group:
+    except* (BackupError, RestoreRefused, CredentialSealed) as group:
         code = _refuse(screen, group, 1)
     except* (StoreUnavailable, StoreRefused, KeyringError) as group:
         code = _refuse(screen, group, 2)
@@ -118,7 +132,6 @@ def in_trio(place: Place, screen: Screen, run: Callable[[], Awaitable[int]]) -> 
 
 CODES: dict[type[Exception], str] = {
     CredentialSealed: "credential_sealed",
-    VersionConflict: "version_conflict",
     StoreUnavailable: "store_unavailable",
     StoreRefused: "store_refused",
     KeyringError: "keyring_unusable",

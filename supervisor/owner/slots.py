@@ -51,6 +51,8 @@ class Occupant:
     boot_id: str = ""
     network: int = 0
     """The network namespace, whose list of sockets shows its own."""
+    gone_at: float = 0.0
+    """Since when it is known to be dead, on the machine's own clock; 0 as long as nobody has looked."""
 
     @property
     def life(self) -> NodeEpoch:
@@ -218,9 +220,10 @@ def ports_of(path: Path) -> Path:
 def read_occupant(path: Path) -> Occupant | None:
     """Who is written down in this slot; None if nobody ever was."""
     try:
-        return Occupant(**json.loads(path.read_text(encoding="utf-8")))
+        occupant = Occupant(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    return occupant if _is_sound(occupant) else None
 
 
 def write_occupant(descriptor: int, occupant: Occupant) -> None:
@@ -228,11 +231,11 @@ def write_occupant(descriptor: int, occupant: Occupant) -> None:
     os.pwrite(descriptor, json.dumps(asdict(occupant)).ljust(511).encode() + b"\n", 0)
 
 
-def mark_empty(path: Path, occupant: Occupant) -> None:
-    """Write down in a slot that we hold that its occupant's death was told."""
+def rewrite(path: Path, occupant: Occupant) -> None:
+    """Write down in a slot that we hold what is known of its last occupant now."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        write_occupant(descriptor, Occupant(occupant.node_id))
+        write_occupant(descriptor, occupant)
     finally:
         os.close(descriptor)
 
@@ -277,6 +280,13 @@ def network() -> int:
         return Path("/proc/self/ns/net").stat().st_ino
     except OSError:
         return 0
+
+
+def _is_sound(occupant: Occupant) -> bool:
+    """Whether each value is what it should be: a disk may have made anything of the file."""
+    texts, numbers = (occupant.node_id, occupant.boot_id), (occupant.number, occupant.pid, occupant.network)
+    are_numbers = all(type(number) is int for number in numbers) and type(occupant.gone_at) in {int, float}
+    return all(type(text) is str for text in texts) and are_numbers and 0 <= occupant.number < 1 << 63
 
 
 def _lock(descriptor: int) -> bool:

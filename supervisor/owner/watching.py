@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
 
 from actors.arbiter import Arbiter
+from actors.clock import Boottime
 from actors.core.names import SessionKey
 from actors.core.owners import Heartbeat, NodeEpoch
 from actors.errors import StoreUnavailable
@@ -21,6 +22,7 @@ from supervisor.owner.slots import Left, Occupant, Slot
 from supervisor.ownership import watch as rules
 from supervisor.ownership.attest import Death, may_attest
 from supervisor.ownership.placement import place
+from supervisor.ownership.timings import Timings
 
 REASSIGN_AT_ONCE = 500
 
@@ -106,13 +108,17 @@ class Corpse:
 
 @dataclass(slots=True)
 class Witness:
-    """Sees deaths on this machine. `slot` is our own, whose predecessor is dead, since we have its place."""
+    """Sees deaths on this machine. `own` is the slot that this process is in itself, if any.
 
-    life: Life
+    When a process is first found dead is written down in its slot: many may look, each only for a moment.
+    """
+
+    clock: Boottime
+    timings: Timings
     arbiter: Arbiter
     tell: Tell
     base: Path
-    slot: Slot
+    own: Path | None = None
     _corpses: dict[NodeEpoch, Corpse] = field(default_factory=dict)
 
     @property
@@ -120,11 +126,17 @@ class Witness:
         """The lives that are over, and whose sessions will be free as soon as that may be told."""
         return set(self._corpses)
 
-    def find_predecessor(self) -> None:
-        """Whoever was in our slot is gone."""
-        predecessor, left = self.slot.predecessor, self.slot.left
-        if predecessor is not None and left is not None:
-            self._found(predecessor, left)
+    def wait_for(self, life: NodeEpoch) -> float | None:
+        """Seconds until this death may be told at the latest; None if it was told, or is not known of."""
+        corpse = self._corpses.get(life)
+        if corpse is None:
+            return None
+        return max(0.0, corpse.gone_at + self.timings.last_breath - self.clock.now())
+
+    def find_predecessor(self, slot: Slot) -> None:
+        """Whoever was in our slot is gone, since we have its place."""
+        if slot.predecessor is not None and slot.left is not None:
+            self._found(slot.predecessor, slot.left)
 
     async def keep_looking(self) -> None:
         """Look for the dead, for ever."""
@@ -134,37 +146,42 @@ class Witness:
             await trio.sleep(WITNESS_EVERY)
 
     async def look(self) -> None:
-        """Look once, and tell the deaths that may be told. Raises StoreUnavailable."""
+        """Look once, and tell the deaths that may be told. Raises StoreUnavailable, and OSError for a slot."""
+        looked_at = set()
         for path in slots.slots(self.base):
-            if path != self.slot.path:
-                await self._look_at(path)
-        for corpse in list(self._corpses.values()):
-            await self._tell_of(corpse)
+            if path != self.own:
+                looked_at.add(await self._look_at(path))
+        for life, corpse in list(self._corpses.items()):
+            if life not in looked_at:  # somebody else is in its slot by now
+                await self._tell_of(corpse)
 
-    async def _look_at(self, path: Path) -> None:
+    async def _look_at(self, path: Path) -> NodeEpoch | None:
         with slots.deserted(path) as occupant:
             if occupant is None or not occupant.number:
-                return
+                return None
             corpse = self._found(occupant, Left.read(slots.ports_of(path)))
             if await self._tell_of(corpse):
-                slots.mark_empty(path, occupant)
+                slots.rewrite(path, Occupant(occupant.node_id))
+            elif occupant.gone_at != corpse.gone_at:
+                slots.rewrite(path, replace(occupant, gone_at=corpse.gone_at))
+            return occupant.life
 
     def _found(self, occupant: Occupant, left: Left) -> Corpse:
         corpse = self._corpses.get(occupant.life)
         if corpse is None:
             is_same_boot = occupant.boot_id == slots.boot_id()
             is_seen = is_same_boot and occupant.network == slots.network()
-            gone_at = self.life.clock.now() if is_same_boot else 0.0
+            gone_at = (occupant.gone_at or self.clock.now()) if is_same_boot else 0.0
             corpse = self._corpses[occupant.life] = Corpse(occupant, left, gone_at, is_seen)
         return corpse
 
     async def _tell_of(self, corpse: Corpse) -> bool:
         """Whether the arbiter was told."""
-        at, timings = self.life.clock.now(), self.life.timings
+        at = self.clock.now()
         if corpse.is_ours_to_see and not corpse.said_farewell:
             states = slots.socket_states(slots.kernel_tables())
-            corpse.said_farewell = corpse.left.said_farewell(states, at, timings.last_breath)
-        if not may_attest(Death(corpse.gone_at, corpse.said_farewell), at, timings):
+            corpse.said_farewell = corpse.left.said_farewell(states, at, self.timings.last_breath)
+        if not may_attest(Death(corpse.gone_at, corpse.said_farewell), at, self.timings):
             return False
         freed = await self.arbiter.attest(corpse.occupant.life)
         self._corpses.pop(corpse.occupant.life, None)

@@ -26,7 +26,6 @@ from actors.core.record import to_record
 from actors.core.states import Authorized
 from actors.ports import Saved
 from ops.backups.cli import EPILOGUE, app, main
-from supervisor.folder import claimed
 from tests.backups.examples import ENVIRONMENT, KEY, NOW, OTHER, Shelf, login
 from tests.stores import Database, run_sql
 
@@ -169,7 +168,24 @@ def test_a_database_that_is_down_is_said(shell: Shell) -> None:
     assert "hidden-word" not in json.dumps(told)
 
 
+def test_a_profile_that_there_is_not_is_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWNERSHIP_PROFILE", "huge")
+
+    told = shell.json(
+        "--restore", "a:b", "--database-url", "postgresql://usm_app@127.0.0.1:1/postgres", code=2
+    )
+
+    assert told["error"]["code"] == "usage"
+    assert "OWNERSHIP_PROFILE" in told["error"]["message"]
+
+
 # -- against a database
+
+OWNED_ELSEWHERE = """
+insert into nodes (node_id, node_epoch, boot_id, public_key) values ('far-away', 1, 'boot', '');
+insert into session_owners (tenant_id, app_id, epoch, owner_node, owner_node_epoch, is_clean)
+values ('tenant1', 'app1', 1, 'far-away', 1, true)
+"""
 
 
 @pytest.fixture
@@ -203,9 +219,11 @@ def test_a_backup_by_hand_and_back_again(
     assert shell.json("--restore", "tenant1:app1", *url, code=1)["error"]["code"] == "nothing_to_restore"
 
     run_sql(database.admin_url, "update telegram_credentials set sealed = '\\x00'")
-    with claimed(shell.shelf.base.parent / "sessions"):
-        refused = shell.json("--restore", "tenant1:app1", *url, code=1)
+    run_sql(database.admin_url, OWNED_ELSEWHERE)
+    refused = shell.json("--restore", "tenant1:app1", *url, code=1)
     assert refused["error"]["code"] == "session_owned"
+    assert "belongs to the supervisor far-away" in refused["error"]["message"]
+    run_sql(database.admin_url, "update session_owners set owner_node = null, owner_node_epoch = null")
     restored = shell.json("--restore", "tenant1:app1", "--backup", made["backup"]["id"], *url)
 
     assert restored == {

@@ -11,12 +11,15 @@ import asyncpg
 import trio
 
 from actors.adapters.keeper import SealingKeeper
+from actors.adapters.ownership import PostgresArbiter
 from actors.adapters.postgres import PostgresStore, open_postgres
 from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.vault import PostgresVault
+from actors.arbiter import Arbiter
 from actors.bridge import in_asyncio, open_loop
 from actors.core.names import SessionKey
 from actors.core.states import Reason, SessionState
+from actors.epochs import Epochs
 from actors.ports import Farewells, Store, Tickets, Transition, Vault
 from tests.contracts.credentials import SEALS
 from tests.contracts.relay import Relay, relay_to_postgres, relay_to_redis
@@ -31,6 +34,14 @@ Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 class StoreBench(Protocol):
     """A store and its surroundings."""
+
+    epochs: Epochs
+    """At which epochs its process owns sessions."""
+
+    @property
+    def arbiter(self) -> Arbiter:
+        """Who says which node owns a session."""
+        ...
 
     @property
     def store(self) -> Store:
@@ -76,7 +87,12 @@ class FakeBench:
     """The fake."""
 
     def __init__(self) -> None:
-        self.store = FakeStore()
+        self.epochs = Epochs()
+        self.store = FakeStore(self.epochs)
+
+    @property
+    def arbiter(self) -> Arbiter:
+        return self.store.arbiter
 
     async def journal(self, key: SessionKey) -> list[Line]:
         return [(version, line) for of, version, line in self.store.journal if of == key]
@@ -115,7 +131,12 @@ class PostgresBench:
     relay: Relay
     admin: Admin
     sealed: PostgresVault
+    epochs: Epochs
     denials: list[None] = field(default_factory=list)
+
+    @property
+    def arbiter(self) -> Arbiter:
+        return PostgresArbiter(self.store.database)
 
     async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
         """What the administrator asks of the database."""
@@ -274,12 +295,16 @@ async def open_tickets_bench(url: str) -> AsyncIterator[RedisBench]:
 async def open_bench(database: Database) -> AsyncIterator[PostgresBench]:
     """A bench on this database, inside an open loop."""
     denials: list[None] = []
+    epochs = Epochs()
     admin = await in_asyncio(_connect, database.admin_url)
     async with (
         relay_to_postgres(database.app_url) as (relay, url),
-        open_postgres(url, keeper=SealingKeeper(SEALS), on_denied=lambda: denials.append(None)) as store,
+        open_postgres(
+            url, keeper=SealingKeeper(SEALS), epochs=epochs, on_denied=lambda: denials.append(None)
+        ) as store,
     ):
-        yield PostgresBench(store, url, relay, admin, PostgresVault(store.database, SEALS), denials)
+        vault = PostgresVault(store.database, SEALS, epochs=epochs)
+        yield PostgresBench(store, url, relay, admin, vault, epochs, denials)
     await in_asyncio(admin.close)
 
 

@@ -9,13 +9,12 @@ import asyncpg
 import pytest
 import trio
 
-from actors.adapters.ownership import STATEMENTS, PostgresArbiter
+from actors.adapters.ownership import STATEMENTS
 from actors.arbiter import Arbiter
 from actors.core.names import SessionKey
 from actors.core.owners import Heartbeat, NodeEpoch, Ownership, Taken, Verdict
 from actors.errors import StoreUnavailable
-from tests.contracts.benches import FakeBench, PostgresBench, StoreBench
-from tests.fakes import FakeArbiter
+from tests.contracts.benches import PostgresBench, StoreBench
 from tests.stores import Database
 
 KEY = SessionKey("tenant-a", "app-1")
@@ -27,10 +26,7 @@ every_engine = pytest.mark.parametrize("kind", ["fake", "fast", "stock"], indire
 @pytest.fixture
 def arbiter(bench: StoreBench) -> Arbiter:
     """What is tested."""
-    if isinstance(bench, PostgresBench):
-        return PostgresArbiter(bench.store.database)
-    assert isinstance(bench, FakeBench)
-    return FakeArbiter(is_down=lambda: bench.store.down)
+    return bench.arbiter
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,19 @@ import trio
 from actors.adapters.backups.errors import BackupDamaged, BackupForeign, BackupMissing
 from actors.adapters.backups.folder import BackupFolder, Entry
 from actors.adapters.telegram.sqlite_login import telethon_file
-from actors.clock import Clock
+from actors.clock import Boottime, Clock
 from actors.core.credential import Bury, Credential, Deposit, Keeping, Owe
 from actors.core.names import SessionKey
+from actors.core.owners import NodeEpoch, Ownership, Taken
 from actors.core.record import from_record, to_record
 from actors.core.states import Authorized, PastLogin, Reason, Revoked, SessionState, Stale, State, Substate
 from actors.errors import CredentialSealed, StoreUnavailable
 from actors.ports import Saved, Transition
-from supervisor.folder import claimed
-from supervisor.restoring import Restorer, RestoreRefused
+from supervisor.owner import slots
+from supervisor.owner.slots import claimed_slot
+from supervisor.owner.watching import Witness
+from supervisor.ownership.timings import PROFILE_S
+from supervisor.restoring import Owners, Restorer, RestoreRefused
 from tests.contracts.benches import StoreBench
 from tests.contracts.credentials import credential, keyring
 
@@ -62,7 +67,9 @@ class Place:
 @pytest.fixture
 async def place(bench: StoreBench, tmp_path: Path) -> Place:
     folder = BackupFolder(tmp_path / "backups", lambda: keyring("first"), "test")
-    return Place(bench, Restorer(folder, bench.store, bench.vault, Clock(), tmp_path / "sessions"))
+    witness = Witness(Boottime(), PROFILE_S, bench.arbiter, lambda _: None, tmp_path / "sessions")
+    owners = Owners(bench.arbiter, witness, bench.epochs)
+    return Place(bench, Restorer(folder, bench.store, bench.vault, Clock(), owners))
 
 
 # -- what comes back
@@ -180,50 +187,134 @@ async def test_where_nothing_is_lost_nothing_is_restored(place: Place) -> None:
     await place.refused("nothing_to_restore")
 
 
-async def test_while_a_supervisor_has_the_folder_nothing_is_restored(place: Place) -> None:
-    place.back_up()
-    with claimed(place.restorer.sessions):
-        assert "stop the supervisor that uses" in await place.refused("session_owned")
+async def taken(place: Place, me: NodeEpoch) -> Taken:
+    """A node takes the session."""
+    seen = await place.bench.arbiter.look(KEY) or Ownership(KEY, 0, None, is_clean=True)
+    mine = await place.bench.arbiter.acquire(me, seen)
+    assert mine is not None
+    return mine
 
+
+async def test_what_a_living_node_owns_is_not_restored_wherever_that_node_is(place: Place) -> None:
+    me = await place.bench.arbiter.boot("far-away", "boot-1")
+    mine = await taken(place, me)
+    place.back_up()
+
+    assert "stop that supervisor, or the session" in await place.refused("session_owned")
+
+    await place.bench.arbiter.release(me, mine, is_clean=True)
     await place.restorer.restore(KEY)
 
 
-async def test_a_folder_that_cannot_be_asked_is_named(place: Place) -> None:
-    place.back_up()
-    place.restorer.sessions.write_bytes(b"")
+async def test_what_somebody_takes_meanwhile_is_not_restored(place: Place) -> None:
+    """The store says so, whoever takes it, and whenever: also after the last look at the owner."""
+    me = await place.bench.arbiter.boot("node-a", "boot-1")
 
-    assert "SESSIONS_BASE_PATH" in await place.refused("sessions_unusable")
-
-
-async def test_while_a_restore_goes_on_no_supervisor_can_start(place: Place) -> None:
-    """The other way round: the folder is held from the first check to the last write."""
-    seen: list[str] = []
-    load = place.bench.store.load
-
-    async def look(key: SessionKey) -> Saved | None:
-        try:
-            with claimed(place.restorer.sessions):
-                seen.append("free")
-        except Exception as error:  # noqa: BLE001 - whatever says no
-            seen.append(type(error).__name__)
-        return await load(key)
-
-    class Watched:
+    class Slow:
         save = place.bench.store.save
         running = place.bench.store.running
         due = place.bench.store.due
         page = place.bench.store.page
 
         async def load(self, key: SessionKey) -> Saved | None:
-            return await look(key)
+            await taken(place, me)
+            return await place.bench.store.load(key)
 
     place.back_up()
-    restorer = Restorer(
-        place.restorer.folder, Watched(), place.bench.vault, place.restorer.clock, place.restorer.sessions
-    )
-    await restorer.restore(KEY)
+    restorer = replace(place.restorer, store=Slow())
+    with pytest.raises(RestoreRefused) as caught:
+        await restorer.restore(KEY)
 
-    assert seen == ["SettingsError"]
+    assert caught.value.code == "session_owned"
+    assert await place.bench.store.load(KEY) is None
+    assert await place.bench.vault.current(KEY) is None
+
+
+async def test_a_life_that_is_over_blocks_nothing_until_somebody_takes_its_session(place: Place) -> None:
+    """A watcher ends a life, and dies before it takes what that one had."""
+    them = await place.bench.arbiter.boot("node-b", "boot-1")
+    await taken(place, them)
+    me = await place.bench.arbiter.boot("node-a", "boot-1")
+    [silent] = [beat for beat in (await place.bench.arbiter.poll()).heartbeats if beat.node == them]
+    assert await place.bench.arbiter.fence(me, silent)
+    place.back_up()
+
+    await place.restorer.restore(KEY)
+
+    assert await place.bench.vault.current(KEY) == OLD
+    row = await place.bench.arbiter.look(KEY)
+    assert row is not None
+    assert (row.owner, row.epoch) == (them, 1)
+    assert place.bench.epochs.of(KEY) is None
+
+
+async def dead(place: Place, *, port: int | None = None) -> NodeEpoch:
+    """A supervisor on this machine took the session and died, perhaps with a connection."""
+    base = place.restorer.owners.witness.base
+    with claimed_slot(base) as slot:
+        life = await place.bench.arbiter.boot(slot.node_id, slots.boot_id())
+        slot.occupy(life)
+        if port is not None:
+            slot.sockets.opened(port)
+    await taken(place, life)
+    return life
+
+
+async def test_a_supervisor_that_died_without_a_connection_blocks_nothing(place: Place) -> None:
+    await dead(place)
+    place.back_up()
+
+    await place.restorer.restore(KEY)
+
+
+async def test_a_supervisor_that_died_in_the_middle_blocks_for_as_long_as_its_connection_may_last(
+    place: Place,
+) -> None:
+    await dead(place, port=0)
+    place.back_up()
+
+    said = await place.refused("session_owned")
+    assert re.search("try again in 1[67] seconds", said), said
+
+    clock = Later(15)
+    assert "try again in 2 seconds" in await later(place, clock).refused("session_owned")
+    clock.seconds = 17
+    await later(place, clock).restorer.restore(KEY)
+
+
+class Later(Boottime):
+    """The machine's clock, so many seconds on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def now(self) -> float:
+        return super().now() + self.seconds
+
+
+def later(place: Place, clock: Boottime) -> Place:
+    """The command again, in another process."""
+    owners = place.restorer.owners
+    witness = Witness(clock, PROFILE_S, place.bench.arbiter, lambda _: None, owners.witness.base)
+    return replace(place, restorer=replace(place.restorer, owners=replace(owners, witness=witness)))
+
+
+async def test_a_folder_that_cannot_be_asked_is_named(place: Place, tmp_path: Path) -> None:
+    place.back_up()
+    nowhere = replace(place.restorer.owners.witness, base=tmp_path / ("x" * 300))
+    restorer = replace(place.restorer, owners=replace(place.restorer.owners, witness=nowhere))
+
+    assert "SESSIONS_BASE_PATH" in await replace(place, restorer=restorer).refused("sessions_unusable")
+
+
+async def test_a_supervisor_that_lives_on_this_machine_blocks(place: Place) -> None:
+    with claimed_slot(place.restorer.owners.witness.base) as slot:
+        life = await place.bench.arbiter.boot(slot.node_id, slots.boot_id())
+        slot.occupy(life)
+        await taken(place, life)
+        place.back_up()
+
+        assert slot.node_id in await place.refused("session_owned")
 
 
 @pytest.mark.parametrize("kind", ["fake"], indirect=True)
@@ -232,7 +323,7 @@ async def test_what_cannot_be_opened_or_is_of_elsewhere_changes_nothing(place: P
         await place.restorer.restore(KEY)
     made = place.back_up()
     production = BackupFolder(tmp_path / "backups", lambda: keyring("first"), "production")
-    elsewhere = Restorer(production, place.bench.store, place.bench.vault, Clock(), place.restorer.sessions)
+    elsewhere = Restorer(production, place.bench.store, place.bench.vault, Clock(), place.restorer.owners)
     with pytest.raises(BackupForeign):
         await elsewhere.restore(KEY)
     made.path.write_bytes(made.path.read_bytes()[:-1])
@@ -268,5 +359,5 @@ async def test_of_two_restores_at_once_one_is_refused(place: Place) -> None:
         nursery.start_soon(restore)
         nursery.start_soon(restore)
 
-    assert sorted(outcomes) == ["restored", "session_owned"]
+    assert sorted(outcomes) in (["nothing_to_restore", "restored"], ["restored", "version_conflict"])
     assert await place.bench.vault.current(KEY) == OLD

@@ -147,6 +147,14 @@ class FakeArbiter:
         self.generation += 1
         return self.generation
 
+    def epoch_of(self, key: SessionKey) -> int:
+        """At which epoch the session is or was owned; 0 if it never was."""
+        return self.rows[key].epoch if key in self.rows else 0
+
+    def has_living_owner(self, key: SessionKey) -> bool:
+        """Whether a life that goes on owns it."""
+        return key in self.rows and self._lives(self.rows[key].owner)
+
     async def _reach(self) -> None:
         await trio.lowlevel.checkpoint()
         if self.is_down():

@@ -13,22 +13,27 @@ from actors.core.names import SessionKey
 from actors.core.record import Record
 from actors.core.secret import Secret
 from actors.core.states import Reason, SessionState
-from actors.errors import StoreUnavailable, VersionConflict
+from actors.epochs import Epochs
+from actors.errors import NotOwner, StoreUnavailable, VersionConflict
 from actors.ports import Answered, Saved, Ticket, Transition
+from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.vault import FakeVault
 
 
 class FakeStore:
     """A Store in a dict. `down = True` is an outage.
 
-    `vault` holds the credentials that were saved here.
+    `vault` holds the credentials that were saved here. It saves what is its process's by `epochs`, or nobody's, as
+    `arbiter` knows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, epochs: Epochs | None = None, arbiter: FakeArbiter | None = None) -> None:
         self.down = False
+        self.epochs = epochs or Epochs()
+        self.arbiter = arbiter or FakeArbiter(is_down=lambda: self.down)
         self.rows: dict[SessionKey, Saved] = {}
         self.journal: list[tuple[SessionKey, int, Transition]] = []
-        self.vault = FakeVault(self._reach)
+        self.vault = FakeVault(self._reach, may_write=self._is_ours, owned_at=self.arbiter.epoch_of)
 
     async def load(self, key: SessionKey) -> Saved | None:
         await self._reach()
@@ -38,6 +43,9 @@ class FakeStore:
         self, key: SessionKey, saved: Saved, transition: Transition | None, keeping: Keeping | None = None
     ) -> None:
         await self._reach()
+        if not self._is_ours(key):
+            self.epochs.refused(key)
+            raise NotOwner(f"{key} belongs to another supervisor")
         saved = replace(saved, record=_written_down(saved.record))
         present = self.rows.get(key)
         if present == saved and (keeping is None or self.vault.has_kept(key, keeping)):
@@ -52,7 +60,8 @@ class FakeStore:
 
     async def running(self) -> list[SessionKey]:
         await self._reach()
-        return [key for key, saved in self.rows.items() if _runs(saved.record)]
+        runs = [key for key, saved in self.rows.items() if _runs(saved.record)]
+        return [key for key in runs if not self.arbiter.has_living_owner(key)]
 
     async def due(self, now: float) -> list[SessionKey]:
         await self._reach()
@@ -60,6 +69,7 @@ class FakeStore:
             key
             for key, saved in self.rows.items()
             if not saved.record.stopped and saved.record.details.get("wake_at", inf) <= now
+            if not self.arbiter.has_living_owner(key)
         ]
 
     async def page(
@@ -72,6 +82,10 @@ class FakeStore:
             if tenant_id in (None, key.tenant_id) and (after is None or key > after)
         ]
         return rest[:limit]
+
+    def _is_ours(self, key: SessionKey) -> bool:
+        row = self.arbiter.rows.get(key)
+        return (None if row is None or row.owner is None else row.epoch) == self.epochs.of(key)
 
     async def _reach(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -29,16 +29,23 @@ class Kept:
     erase_after: float = 0.0
     attempts: int = 0
     file_fingerprint: str | None = None
+    epoch: int = 0
+    """Of the ownership under which it was sealed last."""
 
 
 class FakeVault:
     """A Vault, and the Farewells, by the wall time of trio's clock; `passed` seconds are added to it.
 
     Whatever auth key is in `sealed` cannot be opened. `down = True` is an outage, where `reach` says nothing else.
+    `may_write` says whether a session is its process's, `owned_at` at which epoch.
     """
 
     def __init__(
-        self, reach: Callable[[], Awaitable[None]] | None = None, clock: Clock | None = None
+        self,
+        reach: Callable[[], Awaitable[None]] | None = None,
+        clock: Clock | None = None,
+        may_write: Callable[[SessionKey], bool] = lambda _: True,
+        owned_at: Callable[[SessionKey], int] = lambda _: 0,
     ) -> None:
         self.down = False
         self.kept: dict[SessionKey, list[Kept]] = {}
@@ -46,6 +53,8 @@ class FakeVault:
         self.passed = 0.0
         self._clock = clock
         self._reach = reach or self._reach_alone
+        self._may_write = may_write
+        self._owned_at = owned_at
 
     # -- what the store saves
 
@@ -86,10 +95,11 @@ class FakeVault:
             raise CredentialSpent(f"{key}: this auth key was given up before, it is {kept.status}")
         if kept is not None and kept.auth_key in self.sealed:
             self.sealed.discard(kept.auth_key)
-            kept.credential = credential
+            kept.credential, kept.epoch = credential, self._owned_at(key)
         if kept is None:
             self._let_go(key, "owed", "replaced", not_before=self._now() + FAREWELL_AFTER)
-            self.kept.setdefault(key, []).append(Kept(_identity(credential), credential))
+            new = Kept(_identity(credential), credential, epoch=self._owned_at(key))
+            self.kept.setdefault(key, []).append(new)
 
     def _owe(self, key: SessionKey, credential: Credential) -> None:
         kept = self._find(key, credential)
@@ -116,6 +126,8 @@ class FakeVault:
         for kept in self._all(key, "current"):
             if kept.auth_key in self.sealed:
                 raise CredentialSealed(f"{key}: the fake seal does not hold")
+            if kept.epoch > self._owned_at(key):
+                raise CredentialSealed(f"{key}: it was sealed under an ownership that nobody knows of")
             return kept.credential
         return None
 
@@ -128,8 +140,8 @@ class FakeVault:
     ) -> None:
         await self._reach()
         kept = self._find(key, credential)
-        if kept is not None and kept.status == "current":
-            kept.credential = credential
+        if kept is not None and kept.status == "current" and self._may_write(key):
+            kept.credential, kept.epoch = credential, self._owned_at(key)
             kept.file_fingerprint = file_fingerprint or kept.file_fingerprint
 
     async def file_fingerprint(self, key: SessionKey) -> str | None:

@@ -40,7 +40,7 @@ def test_only_what_was_left_unfinished_is_swept_away(tmp_path: Path) -> None:
     folder = files.path(KEY).parent
     kept = {
         "app-1.session",
-        ".lock",
+        ".nodes",
         ".app-1.session",
         ".notes",
         "app-1.session.quarantined-1",

@@ -147,9 +147,11 @@ def test_a_pipe_that_takes_a_files_place_does_not_block(base: Path, room: Room) 
 
 
 def test_what_a_service_writes_beside_sessions_is_left_alone(base: Path) -> None:
-    for name in (".lock", ".app.x1y2.session", "app.session-journal", "app.session-wal", "README.txt"):
+    for name in (".app.x1y2.session", "app.session-journal", "app.session-wal", "README.txt"):
         (base / name).write_text("x")
     (base / "app.session.quarantined-17").write_text("x")
+    (base / ".nodes").mkdir()
+    (base / ".nodes" / "0.session").write_text("x")
 
     assert found(base) == []
 

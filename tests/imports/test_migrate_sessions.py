@@ -47,7 +47,7 @@ from tests.imports.makers import (
     telethon_string,
 )
 from tests.imports.test_hostile_files import contents
-from tests.stores import Database
+from tests.stores import Database, run_sql
 
 ROOT = Path(__file__).parents[2]
 ROWS = """
@@ -501,6 +501,24 @@ def test_a_session_that_logs_in_after_the_look_is_left_alone(operator: Operator)
 
     assert verdict.outcome is Outcome.COLLISION
     assert operator.kept(SessionKey("acme", "crm")) == other
+
+
+def test_a_session_that_a_supervisor_takes_after_the_look_is_left_alone(operator: Operator) -> None:
+    telethon(operator.base / "acme" / "crm.session", 8, numbered(1))
+
+    async def take() -> None:
+        own = """
+        insert into nodes (node_id, node_epoch, boot_id, public_key) values ('node-a', 1, 'boot', '');
+        insert into session_owners (tenant_id, app_id, epoch, owner_node, owner_node_epoch, is_clean)
+        values ('acme', 'crm', 1, 'node-a', 1, true)
+        """
+        await trio.to_thread.run_sync(run_sql, operator.database.admin_url, own)
+
+    (verdict,) = trio.run(plan_then, operator, take)
+
+    assert verdict.outcome is Outcome.COLLISION
+    assert verdict.sentence.endswith("stop that one, or the session, and run it again")
+    assert operator.rows() == []
 
 
 # -- what cannot run
