@@ -40,6 +40,12 @@ class Scene:
         commanded = set(self.books.may_be) - self.books.surely("running")
         return {phone(number) for number in range(self.sessions) if app(number) not in commanded}
 
+    async def fullest(self, machine: str | None = None) -> Node:
+        """The node with the most sessions, of one machine or of both."""
+        nodes = [node for node in self.fleet.nodes if machine in (None, node.machine)]
+        sizes = {node.name: len(await self.phones_of(node)) for node in nodes}
+        return max(nodes, key=lambda node: (sizes[node.name], self.chance.random()))
+
     async def phones_of(self, node: Node) -> set[str]:
         """Of the sessions that a node owns, those that must be connected."""
         life = self.fleet.life_of(node)
@@ -76,7 +82,7 @@ class Scene:
 
 async def kill(scene: Scene) -> Seconds:
     """Kill -9 of a supervisor whose machine others are on: they see it dead."""
-    node = scene.chance.choice([each for each in scene.fleet.nodes if each.machine == "first"])
+    node = await scene.fullest("first")
     return {"takeover, death attested": await _killed(scene, node)}
 
 
@@ -97,7 +103,7 @@ async def _killed(scene: Scene, node: Node) -> list[float]:
 
 async def roll(scene: Scene) -> Seconds:
     """SIGTERM, and a new one in its place, as a deploy does."""
-    node = scene.chance.choice(scene.fleet.nodes)
+    node = await scene.fullest()
     phones, moment = await scene.phones_of(node), time.time()
     node.send(signal.SIGTERM)
     back = await scene.back_since(phones, moment)
@@ -111,7 +117,7 @@ async def roll(scene: Scene) -> Seconds:
 
 async def freeze(scene: Scene) -> Seconds:
     """SIGSTOP for a minute, then SIGCONT: it finds that others have its sessions, and ends."""
-    node = scene.chance.choice(scene.fleet.nodes)
+    node = await scene.fullest()
     phones, moment = await scene.phones_of(node), time.time()
     node.send(signal.SIGSTOP)
     await asyncio.sleep(60)

@@ -290,16 +290,3 @@ async def test_a_node_is_told_what_it_owns_and_at_which_epochs(node: Node, other
     assert await node.arbiter.owned(node.me) == [mine] == [Taken(KEY, 2)]
     assert await node.arbiter.owned(other) == [theirs]
     assert await node.arbiter.owned(await node.arbiter.boot("node-a", "boot-2")) == []
-
-
-async def test_the_dead_are_forgotten_once_they_own_nothing(node: Node, other: NodeEpoch) -> None:
-    await acquire(node.arbiter, other)
-    assert await node.arbiter.fence(node.me, await beat(node.arbiter, "node-b"))
-    assert await node.arbiter.forget_the_dead() == 0
-
-    assert len(await node.arbiter.reassign(node.me, other, 10)) == 1
-    assert await node.arbiter.forget_the_dead() == 1
-    assert await node.arbiter.forget_the_dead() == 0
-    assert [each.node for each in (await node.arbiter.poll()).heartbeats] == [node.me]
-    assert await node.arbiter.renew(node.me)
-    assert not await node.arbiter.renew(other)
