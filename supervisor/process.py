@@ -284,7 +284,9 @@ class Process:
         policy, log_out = RestartPolicy(), partial(lines.log_out, guard=Errand(self.life))
         courier = Courier(self.vault, log_out, self._clock, self._tell)
         self.sessions = Sessions(surroundings, policy, self._tell, owner=self.claims)
-        gatherer = Gatherer(store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine)
+        gatherer = Gatherer(
+            store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine, look=self.watcher.look
+        )
         breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}
         self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
         self.watcher.on_held = gate.hold

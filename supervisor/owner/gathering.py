@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import trio
@@ -22,7 +22,11 @@ PATIENCE = 10.0
 
 
 class Gatherer:
-    """Looks for sessions that nobody has, and starts at a pace those that are to be here, as `is_mine` says."""
+    """Looks for sessions that nobody has, and starts at a pace those that are to be here, as `is_mine` says.
+
+    Before it asks that, it has `look` take a fresh view of the nodes: who has just given sessions away is no place
+    for them.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class Gatherer:
         starts: Pace,
         *,
         is_mine: Callable[[SessionKey], bool] = lambda _: True,
+        look: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
         every: float = LOOK_EVERY,
     ) -> None:
         self._store = store
@@ -39,6 +44,7 @@ class Gatherer:
         self._sessions = sessions
         self._starts = starts
         self._is_mine = is_mine
+        self._look = look
         self._every = every
         self._seen: dict[SessionKey, float] = {}
         self._woken = trio.Event()
@@ -61,6 +67,8 @@ class Gatherer:
         free = await self._store.running() + await self._store.due(self._clock.now())
         now, running = trio.current_time(), self._sessions.running
         self._seen = {key: self._seen.get(key, now) for key in free if key not in running}
+        if self._seen:
+            await self._look()
         ours = [key for key, since in self._seen.items() if now - since >= PATIENCE or self._is_mine(key)]
         random.shuffle(ours)  # so that no session is always the last
         for key in ours:
