@@ -46,6 +46,7 @@ _OUTAGES = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby after a failover, or Supabase with its disk full
     asyncpg.InternalServerError,  # what Supavisor says when it has no connection left
     asyncpg.InterfaceError,  # the connection ended under its transaction, or the pool is closed
+    asyncpg.InternalClientError,  # likewise, between a cancelled statement and the next
     TargetServerAttributeNotMatched,  # no primary among the hosts of the URL
 )
 
@@ -323,7 +324,7 @@ async def _end(connection: Connection) -> None:
     The server carries a cancellation out when it gets to it, which may be in the driver's own rollback; then the
     driver gives the connection back with its transaction open, and complains of that to the loop.
     """
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         await connection.execute("rollback")
 
 
