@@ -36,7 +36,12 @@ class StoreUnavailable(Unanswered):
 
 
 class NotOwner(Unanswered):
-    """Another node has this session, or is getting it: ask there."""
+class NotOwner(Unanswered):
+    """Another node has this session, or is getting it: ask there. Here, nothing has begun."""
+
+
+class NotUnderstood(Unanswered):
+    """Two nodes cannot read each other: another release, or another keyring. The sentence says what the fix is."""
 
 
 class StoreRefused(Exception):

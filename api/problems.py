@@ -258,6 +258,18 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "The session rests",
         "It failed too often, and is tried again after retry_after seconds.",
     ),
+    a.NotOwner: _no(
+        _S.SERVICE_UNAVAILABLE,
+        "session_moving",
+        "The session moves",
+        "It goes from one node to another. Nothing was begun; ask again soon.",
+    ),
+    a.NotUnderstood: _no(
+        _S.SERVICE_UNAVAILABLE,
+        "nodes_differ",
+        "The nodes differ",
+        "The node that asked and the one that owns the session differ in release or keyring. Ask again later.",
+    ),
     a.StoreUnavailable: _no(
         _S.SERVICE_UNAVAILABLE,
         "store_unavailable",

@@ -12,11 +12,12 @@ from api.permissions import Access, Open, Permission
 ADMITTED = ("unauthenticated", "session_expired", "init_data_expired", "forbidden", "store_unavailable")
 """What anybody may hear who has to show a credential."""
 
+ROUTED = ("session_moving", "nodes_differ", "unavailable")
 ASKED = (
     *ADMITTED,
     "feature_disabled",
     "stopping",
-    "unavailable",
+    *ROUTED,
 )
 READ = ("bad_json", "invalid_request", "too_large", "unsupported_media_type", "request_timeout")
 WORKED = ("too_busy", "session_crashed", "session_parked", "no_answer", "upstream_unavailable", "flood_wait")
@@ -245,7 +246,7 @@ def _commands(**summaries: str) -> tuple[Route, ...]:
                 "no_answer",
                 "flood_wait",
                 "stopping",
-                "unavailable",
+                *ROUTED,
             ),
         )
         for name, summary in summaries.items()
@@ -278,7 +279,7 @@ OPERATORS = (
             "tenant_mismatch",
             "session_unknown",
             "stopping",
-            "unavailable",
+            *ROUTED,
         ),
     ),
     *_commands(
@@ -366,7 +367,7 @@ ROUTES = (
             "feature_disabled",
             "store_unavailable",
             "stopping",
-            "unavailable",
+            *ROUTED,
         ),
     ),
     Route(

@@ -326,6 +326,8 @@ SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Ans
     a.Stopping: _failing(a.Stopping(CANARY, retry_after=4.2)),
     a.Crashed: _failing(a.Crashed(CANARY)),
     a.Parked: _failing(a.Parked(CANARY, retry_after=120.0)),
+    a.NotOwner: _failing(a.NotOwner(CANARY, retry_after=1.0)),
+    a.NotUnderstood: _failing(a.NotUnderstood(CANARY, retry_after=5.0)),
     a.StoreUnavailable: _failing(a.StoreUnavailable(CANARY)),
     a.Unanswered: _failing(a.Unanswered(CANARY)),
     e.FeatureDisabled: switched_off,
