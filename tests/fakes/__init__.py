@@ -8,9 +8,11 @@ from actors.arbiter import Arbiter
 from actors.clock import Clock
 from actors.guards import ApiKeys, Limits
 from actors.ports import Answers, Apps, Farewells, OpenTelegram, Store, Tickets, Vault
+from actors.post import Doorbell, Post
 from tests.fakes.apps import SERVICE, FakeApps
 from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.guards import FakeApiKeys, FakeLimits
+from tests.fakes.post import FakeDoorbell, FakePost
 from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
 from tests.fakes.vault import FakeVault
@@ -22,7 +24,9 @@ __all__ = [
     "FakeApiKeys",
     "FakeApps",
     "FakeArbiter",
+    "FakeDoorbell",
     "FakeLimits",
+    "FakePost",
     "FakeSession",
     "FakeStore",
     "FakeTelegram",
@@ -33,6 +37,8 @@ __all__ = [
 
 # For mypy: each keeps to its port.
 _ARBITER: Callable[[], Arbiter] = FakeArbiter
+_POST: Callable[[FakeArbiter], Post] = FakePost
+_DOORBELL: Callable[[], Doorbell] = FakeDoorbell
 _STORE: Callable[[], Store] = FakeStore
 _API_KEYS: Callable[[], ApiKeys] = FakeApiKeys
 _LIMITS: Callable[[], Limits] = FakeLimits
