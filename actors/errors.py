@@ -36,7 +36,6 @@ class StoreUnavailable(Unanswered):
 
 
 class NotOwner(Unanswered):
-class NotOwner(Unanswered):
     """Another node has this session, or is getting it: ask there. Here, nothing has begun."""
 
 

@@ -326,7 +326,7 @@ class Directory(Protocol):
         ...
 
     async def wait_change(self, key: SessionKey, sequence: int, within: float) -> Snapshot:
-        """The first snapshot after `sequence`, or the present one after `within` seconds."""
+        """The first snapshot that is not `sequence`, or the present one after `within` seconds."""
         ...
 
     async def page(

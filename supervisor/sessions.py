@@ -17,7 +17,7 @@ from actors.core.states import State
 from actors.errors import NotOwner, Stopping, StoreUnavailable, Unanswered
 from actors.mailbox import Mailbox
 from actors.ports import Saved
-from actors.published import Published, Snapshot
+from actors.published import Published, Snapshot, new_sequence
 from supervisor.brake import Brake
 from supervisor.events import Tell
 from supervisor.keep_alive import RESTING, Health, Phase, keep_alive, parked
@@ -100,7 +100,7 @@ class Sessions:
         self._running: dict[SessionKey, Session] = {}
         self._nursery: trio.Nursery | None = None
         self._owner = Alone() if owner is None else owner  # one that owns nothing yet is empty, and false
-        self._shown = 0
+        self._shown = new_sequence()
         """The highest sequence that any session had which is no longer here: who comes back goes on after it."""
 
     @property
@@ -132,9 +132,10 @@ class Sessions:
             self._session(key)
 
     def hand_over(self, key: SessionKey) -> None:
-        """Let it finish what it has in hand, and give it away; another node will find it."""
+        """Let it finish what it has in hand, and give it away; what it has not begun is for whoever finds it."""
         session = self._running.get(key)
         if session is not None:
+            session.is_lost = True
             session.drain()
 
     async def ask(self, key: SessionKey, command: Command, within: float) -> State:
@@ -146,17 +147,20 @@ class Sessions:
 
     async def look(self, key: SessionKey) -> Snapshot:
         """The last saved state: from the actor's notice board, or else from the store."""
-        here = self._shown_here(key)
-        if here is not None:
-            return here
+        return self._shown_here(key) or await self.saved(key)
+
+    async def saved(self, key: SessionKey) -> Snapshot:
+        """The last saved state as the store has it, whoever saved it."""
         saved = await self._surroundings.store.load(key)
         return Published().snapshot if saved is None else _snapshot(saved)
 
     async def wait_change(self, key: SessionKey, sequence: int, within: float) -> Snapshot:
-        """The first snapshot after `sequence`, or the present one after `within` seconds."""
+        """See Directory."""
         session = self._session(key)
         with trio.move_on_after(within):
-            return await session.published.wait_newer(sequence)
+            shown = await session.published.wait_newer(sequence)
+            if shown.sequence:
+                return shown
         return await self.look(key)
 
     async def page(
@@ -190,6 +194,7 @@ class Sessions:
             if session.is_lost:
                 why = NotOwner(f"{key} belongs to another supervisor", retry_after=1.0)
             session.mailbox.refuse_all(why)
+            session.published.end(None if isinstance(why, Stopping) else why)
             del self._running[key]
             self._shown = max(self._shown, session.published.snapshot.sequence)
 
@@ -216,7 +221,7 @@ class Sessions:
         actor = Actor(key, session.mailbox, session.published, self._surroundings)
         await self._keep_alive(key, actor, session)
         # A life ends when nothing is due; somebody may have written in its last moment.
-        while self._nursery is not None and not session.mailbox.is_empty:
+        while self._nursery is not None and not session.is_draining and not session.mailbox.is_empty:
             await self._keep_alive(key, actor, session)
 
     async def _keep_alive(self, key: SessionKey, actor: Actor, session: Session) -> None:

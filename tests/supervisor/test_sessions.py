@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.core import messages as m
+from actors.core.names import SessionKey
 from actors.core.states import Absent, Authorized, PendingQr, State, Substate
-from actors.errors import Crashed, Parked, StoreUnavailable
+from actors.errors import Crashed, NotOwner, Parked, StoreUnavailable
 from actors.events import Loaded
+from actors.published import Snapshot
 from supervisor.keep_alive import Phase
+from supervisor.policy import RestartPolicy
+from supervisor.sessions import Held, Sessions
 from tests.fakes import Stall
 from tests.supervisor.running import NEIGHBOUR, Boom, crash_until, log_in
 from tests.supervisor.service import KEY, PATIENCE, Service
@@ -133,6 +140,113 @@ async def test_without_a_change_the_present_is_shown_in_the_end(service: Service
 
         assert await sessions.wait_change(KEY, shown.sequence, within=25) == shown
         assert trio.current_time() - began == 25
+
+
+async def test_who_waits_for_a_session_that_leaves_is_shown_it_as_it_was(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open(), trio.open_nursery() as nursery:
+        await log_in(service, sessions)
+        shown = await sessions.look(KEY)
+        seen: list[Snapshot] = []
+
+        async def watch() -> None:
+            seen.append(await sessions.wait_change(KEY, shown.sequence, within=25))
+
+        nursery.start_soon(watch)
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+        sessions.running[KEY].drain()
+        await wait_all_tasks_blocked()
+
+        assert trio.current_time() == began
+        assert seen == [shown]
+
+
+async def test_who_waits_for_a_session_that_leaves_before_it_was_taken_up_is_shown_what_was_saved(
+    service: Service,
+) -> None:
+    sessions = service.sessions()
+    async with sessions.open(), trio.open_nursery() as nursery:
+        seen: list[Snapshot] = []
+
+        async def watch() -> None:
+            seen.append(await sessions.wait_change(KEY, 0, within=25))
+
+        nursery.start_soon(watch)
+        while KEY not in sessions.running:
+            await trio.lowlevel.checkpoint()
+        sessions.running[KEY].scope.cancel()
+        await wait_all_tasks_blocked()
+
+        assert [snapshot.state for snapshot in seen] == [Absent()]
+
+
+async def test_a_higher_sequence_of_another_process_is_answered_at_once(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        shown = await sessions.look(KEY)
+        began = trio.current_time()
+
+        for foreign in (shown.sequence + 1, shown.sequence + 2**40, 0, 1):
+            assert await sessions.wait_change(KEY, foreign, within=25) == shown
+        assert trio.current_time() == began
+
+
+# -- other nodes
+
+
+class Elsewhere:
+    """An Owner to whom nothing belongs."""
+
+    quarantine_left = 0.0
+
+    @asynccontextmanager
+    async def holding(self, key: SessionKey, on_lost: Callable[[], None]) -> AsyncIterator[Held]:  # noqa: ARG002
+        await self._refuse(key)
+        yield self
+
+    async def _refuse(self, key: SessionKey) -> None:
+        await trio.sleep(1)
+        raise NotOwner(f"{key} belongs to another supervisor", 1.0)
+
+
+async def test_whoever_waits_for_a_session_of_another_node_is_told_so(service: Service) -> None:
+    sessions = Sessions(service.surroundings, RestartPolicy(), service.told.append, owner=Elsewhere())
+    async with sessions.open():
+        began = trio.current_time()
+        with pytest.raises(NotOwner):
+            await sessions.wait_change(KEY, 0, within=25)
+        with pytest.raises(NotOwner):
+            await sessions.ask(KEY, service.start_qr(), PATIENCE)
+        assert trio.current_time() - began == 2
+
+
+async def test_what_has_not_begun_when_a_session_is_handed_over_is_for_the_next_node(
+    service: Service,
+) -> None:
+    sessions = service.sessions()
+    service.telegram[KEY].answer(Stall(), to="export_token")
+    async with sessions.open(), trio.open_nursery() as nursery:
+        answers: list[State] = []
+        refusals: list[Exception] = []
+
+        async def begun() -> None:
+            answers.append(await sessions.ask(KEY, service.start_qr(), PATIENCE))
+
+        async def waiting() -> None:
+            with pytest.raises(NotOwner) as refused:
+                await sessions.ask(KEY, m.CancelLogin("login-1"), PATIENCE)
+            refusals.append(refused.value)
+
+        nursery.start_soon(begun)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(waiting)
+        await wait_all_tasks_blocked()
+        sessions.hand_over(KEY)
+
+    assert isinstance(answers[0], PendingQr)
+    assert len(refusals) == 1
 
 
 # -- crashes
