@@ -61,6 +61,31 @@ class LifeHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCrashed:
+    """What another node asked of a session here ended with an error that nobody expected."""
+
+    key: SessionKey
+    error: BaseException
+
+
+class WishKind(StrEnum):
+    """What one node asks of a session at another."""
+
+    ASK = "ask"
+    LOOK = "look"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAsked:
+    """Another node was asked about a session; `error` is the name of what came instead of an answer."""
+
+    kind: WishKind
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeBraked:
     """So many sessions of those running crashed within a minute that all restarts wait."""
 
@@ -245,6 +270,8 @@ SupervisorEvent = (
     | SessionParked
     | SessionUnparked
     | LifeHeld
+    | RequestCrashed
+    | NodeAsked
     | NodeBraked
     | NodeReleased
     | CircuitChanged

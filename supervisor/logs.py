@@ -36,6 +36,7 @@ from supervisor.events import (
     OwnershipIncident,
     RenewalEnded,
     RenewalOutcome,
+    RequestCrashed,
     RowDenied,
     SessionBackup,
     SessionConverted,
@@ -158,6 +159,8 @@ def note(event: Event) -> None:
             log.error("session parked", session=str(key), rest=round(seconds), exc_info=error)
         case LifeHeld(key=key, error=error):
             log.warning("session crashed while restarts are held", session=str(key), exc_info=error)
+        case RequestCrashed(key=key, error=error):
+            log.error("a request of another node crashed", session=str(key), exc_info=error)
         case NodeBraked(crashed=crashed, running=running):
             log.error("many sessions crashed at once, restarts are held", crashed=crashed, running=running)
         case NodeReleased():

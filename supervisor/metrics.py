@@ -91,6 +91,24 @@ class Metrics:
             ["error"],
             registry=registry,
         )
+        self._node_requests = Counter(
+            "node_requests_total",
+            "Requests to the nodes that own sessions, by what came instead of an answer.",
+            ["kind", "error"],
+            registry=registry,
+        )
+        self._node_seconds = Histogram(
+            "node_request_duration_seconds",
+            "How long requests to the nodes that own sessions took.",
+            ["kind"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+            registry=registry,
+        )
+        self._node_crashes = Counter(
+            "node_requests_crashed_total",
+            "Requests of other nodes that ended with an error which nobody expected.",
+            registry=registry,
+        )
         self._parked = Gauge(
             "session_parked", "Sessions that rest after too many crashes.", registry=registry
         )
@@ -267,6 +285,11 @@ class Metrics:
             case s.SessionUnparked(key=key):
                 self._resting.discard(key)
                 self._count_resting()
+            case s.NodeAsked(kind=kind, seconds=seconds, error=error):
+                self._node_requests.labels(kind, error or "none").inc()
+                self._node_seconds.labels(kind).observe(seconds)
+            case s.RequestCrashed():
+                self._node_crashes.inc()
             case s.NodeBraked():
                 self._brake.set(1)
             case s.NodeReleased():

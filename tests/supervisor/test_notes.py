@@ -92,6 +92,12 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "outcome": "failed",
         "exc_info": BOOM,
     },
+    s.RequestCrashed(KEY, BOOM): {
+        "event": "a request of another node crashed",
+        "log_level": "error",
+        "session": "tenant/app",
+        "exc_info": BOOM,
+    },
     s.NodeBraked(7, 20): {
         "event": "many sessions crashed at once, restarts are held",
         "log_level": "error",
@@ -181,6 +187,7 @@ COUNTED: list[s.Event] = [
     a.FileLocked(KEY),
     a.FingerprintComputed(KEY, 0.001),
     s.SessionUnparked(KEY),
+    s.NodeAsked(s.WishKind.ASK, 0.01),
     s.Sampled(3, 0),
     s.SessionBackup(KEY, s.BackupOutcome.UNCHANGED),
     s.RenewalEnded(s.RenewalOutcome.CONFIRMED),
