@@ -18,6 +18,8 @@ from actors.adapters.apps import PostgresApps
 from actors.adapters.backup_register import PostgresBackupRegister
 from actors.adapters.backups.folder import BackupFolder
 from actors.adapters.census import Census
+from actors.adapters.doorbell import RedisDoorbell
+from actors.adapters.inbox import PostgresPost
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError, KeyringFile
 from actors.adapters.limits import RedisLimits
@@ -58,6 +60,8 @@ from supervisor.owner.watching import Watcher, Witness
 from supervisor.ownership.timings import PROFILES
 from supervisor.pace import Pace
 from supervisor.policy import RestartPolicy
+from supervisor.routing.office import PostOffice
+from supervisor.routing.router import Router
 from supervisor.sessions import Sessions
 from supervisor.settings import SandboxTelegram, Settings, SettingsError
 from supervisor.standings import Standings
@@ -91,9 +95,12 @@ class Process:
     tickets: RedisTickets
     answers: RedisAnswers
     limits: RedisLimits
+    doorbell: RedisDoorbell
+    post: PostgresPost
     kept_apps: PostgresApps
     apps: TelegramApps
     sessions: Sessions
+    router: Router
     view: View
     slot: slots.Slot
     arbiter: PostgresArbiter
@@ -117,6 +124,7 @@ class Process:
             Child("stores", self._stores),
             Child("ownership", self._ownership),
             Child("sessions", self._sessions),
+            Child("router", self._route),
             *([Child("backups", self._backups)] if settings.enable_session_backup else []),
             Child("metrics", self._serve_metrics),
             Child("api", self._serve_api),
@@ -181,8 +189,11 @@ class Process:
                 on_denied=lambda: self._tell(RowDenied()),
             ) as self.store,
             open_redis(redis_url.get_secret_value()) as redis,
+            open_redis(redis_url.get_secret_value(), pool_size=1) as listening,
             trio.open_nursery() as nursery,
         ):
+            self.doorbell = RedisDoorbell(redis, listening)
+            self.post = PostgresPost(self.store.database, seals)
             self.vault = PostgresVault(self.store.database, seals, grace, self._epochs)
             self.kept_apps = PostgresApps(self.store.database, seals)
             self.tickets = RedisTickets(redis)
@@ -315,6 +326,24 @@ class Process:
         return self.watcher.place(key) == self._me()
 
     @asynccontextmanager
+    async def _route(self) -> AsyncIterator[None]:
+        office = PostOffice(self.life.me, self.post, self.doorbell, self.sessions, self._tell)
+        self.router = Router(
+            self._me(),
+            self.sessions,
+            office.remote,
+            self._owner_of,
+            self.watcher.place,
+            self.sessions.saved,
+        )
+        async with office.open():
+            yield
+
+    async def _owner_of(self, key: SessionKey) -> str | None:
+        row = await self.arbiter.look(key)
+        return None if row is None or row.owner is None else row.owner.node_id
+
+    @asynccontextmanager
     async def _backups(self) -> AsyncIterator[None]:
         settings = self._settings
         keyring = KeyringFile(settings.backup_encryption_key_path)
@@ -383,7 +412,7 @@ class Process:
     def _doors(self) -> Doors:
         settings = self._settings
         return Doors(
-            directory=self.sessions,
+            directory=self.router,
             tickets=self.tickets,
             answers=self.answers,
             apps=self.apps,
