@@ -139,6 +139,8 @@ class BellKind(StrEnum):
     """There is a request to take."""
     ANSWER = "answer"
     """The request of this id has its answer."""
+    FREED = "freed"
+    """Sessions were given free that should come here."""
     WAKE = "wake"
     """Look at everything: something may have been missed."""
 

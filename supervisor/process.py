@@ -37,6 +37,7 @@ from actors.core.owners import NodeEpoch, Verdict
 from actors.core.secret import Secret
 from actors.epochs import Epochs
 from actors.errors import StoreUnavailable
+from actors.post import Bell, BellKind
 from api.app import create_app
 from api.doors import Doors, Readiness
 from api.polls import LongPolls
@@ -107,6 +108,7 @@ class Process:
     life: Life
     claims: Claims
     watcher: Watcher
+    gatherer: Gatherer
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -259,6 +261,7 @@ class Process:
                 life.keep_ticking,
                 claims.keep_pinging,
                 claims.keep_tidy,
+                partial(claims.keep_ringing, self._ring_freed),
                 watcher.keep_watching,
                 witness.keep_looking,
             ):
@@ -295,7 +298,7 @@ class Process:
         policy, log_out = RestartPolicy(), partial(lines.log_out, guard=Errand(self.life))
         courier = Courier(self.vault, log_out, self._clock, self._tell)
         self.sessions = Sessions(surroundings, policy, self._tell, owner=self.claims)
-        gatherer = Gatherer(
+        self.gatherer = Gatherer(
             store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine, look=self.watcher.look
         )
         breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}
@@ -305,7 +308,7 @@ class Process:
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(incidents.keep_watching)
             nursery.start_soon(self._keep_sampling, gate)
-            nursery.start_soon(gatherer.keep_gathering)
+            nursery.start_soon(self.gatherer.keep_gathering)
             nursery.start_soon(Balancer(self.watcher, self.sessions, self._me).keep_balancing)
             nursery.start_soon(courier.keep_delivering)
             if self._settings.discover_sessions:
@@ -319,6 +322,9 @@ class Process:
     def _start(self, key: SessionKey) -> None:
         self.sessions.start(key)
 
+    async def _ring_freed(self, node_id: str) -> None:
+        await self.doorbell.ring(node_id, Bell(BellKind.FREED))
+
     def _me(self) -> str:
         return self.life.me.node_id
 
@@ -327,7 +333,9 @@ class Process:
 
     @asynccontextmanager
     async def _route(self) -> AsyncIterator[None]:
-        office = PostOffice(self.life.me, self.post, self.doorbell, self.sessions, self._tell)
+        office = PostOffice(
+            self.life.me, self.post, self.doorbell, self.sessions, self._tell, freed=self.gatherer.wake
+        )
         self.router = Router(
             self._me(),
             self.sessions,

@@ -29,6 +29,8 @@ COMMANDERS = 3
 COMMANDED = 10
 """Sessions of each commander."""
 
+NAMES = {fault.__name__: fault for fault in ALL}
+
 cli = App(help=__doc__)
 
 
@@ -41,12 +43,17 @@ def main(
     ] = 3,
     cycles: Annotated[int, Parameter(help="How many troubles, one after the other.")] = 52,
     seed: Annotated[int, Parameter(help="Which order they come in.")] = 0,
+    only: Annotated[
+        list[str] | None, Parameter(help=f"Which troubles, one after the other: {', '.join(NAMES)}.")
+    ] = None,
     short: Annotated[bool, Parameter(help="Six short troubles instead: kills, rolls, outages.")] = False,
     keep: Annotated[Path | None, Parameter(help="Keep data and logs in this folder.")] = None,
 ) -> None:
     """Run it."""
     chance = random.Random(seed)  # noqa: S311 - trouble must be repeatable
     troubles = list(SHORT) if short else _shuffled(cycles, chance)
+    if only:
+        troubles = [NAMES[name] for name in only]
     with tempfile.TemporaryDirectory() as folder:
         place = folder if keep is None else keep
         report = asyncio.run(run(Path(place), nodes, sessions, troubles, chance, quick=short))
@@ -111,6 +118,7 @@ async def _one(scene: Scene, fault: Fault, report: Report) -> None:
         seconds = await fault(scene)
         await scene.fleet.revive()
         await scene.all_back()
+        await scene.fleet.ready()
     except (TimeoutError, AssertionError) as failure:
         report.failures.append(f"{fault.__name__}: {failure}")
         seconds = {}

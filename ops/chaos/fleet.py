@@ -102,6 +102,12 @@ class Fleet:
         """The nodes whose processes run."""
         return [node for node in self.nodes if node.is_up]
 
+    async def ready(self) -> None:
+        """Wait until every node is ready."""
+        for node in self.up:
+            while not (await self.client(node).get("/readyz")).is_success:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.2)
+
     async def connected(self) -> dict[str, float]:
         """Since when each phone is connected, as the data centre sees it."""
         lines = await self.control("GET", "/connections")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from math import inf
 from typing import Protocol
 
 import trio
@@ -14,6 +15,7 @@ from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
 from actors.epochs import Epochs
 from actors.errors import NotOwner, StoreUnavailable
 from actors.guard import Guard, Link
+from supervisor.alarm import Alarm
 from supervisor.events import SessionReleased, SessionTaken, Tell
 from supervisor.owner.life import Life
 from supervisor.ownership import claim as rules
@@ -25,6 +27,8 @@ FAREWELL = 3.0
 
 RELEASE = 3.0
 """Seconds for telling the arbiter; what it was not told then, it is told later."""
+
+RING_EVERY = 0.1
 
 PINGS_AT_ONCE = 25
 PINGS_PAUSE = 0.02
@@ -239,7 +243,9 @@ class Claims:
         self._held: dict[SessionKey, Holding] = {}
         self._reassigned: dict[SessionKey, Claim] = {}
         self._unreleased: dict[SessionKey, tuple[Taken, e.Release]] = {}
-        self._trusted = trio.Event()
+        self._trusted = Alarm()
+        self._freed = Alarm()
+        self._freed_for: set[str] = set()
         self.past_of: Callable[[NodeEpoch | None], Past] = lambda _: Past.UNKNOWN
         """What is known of those who had a session before: whoever watches the others says so."""
         self.successor_of: Callable[[SessionKey], str | None] = lambda _: None
@@ -329,6 +335,9 @@ class Claims:
         )
         if self._unreleased.get(taken.key) == (taken, release):
             del self._unreleased[taken.key]
+        if release.next_owner is not None:
+            self._freed_for.add(release.next_owner)
+            self._freed.ring()
 
     # -- for holdings
 
@@ -360,7 +369,7 @@ class Claims:
     # -- what goes on all the time
 
     def _note_trust(self) -> None:
-        self._trusted.set()
+        self._trusted.ring()
 
     def _fence(self) -> None:
         for holding in list(self._held.values()):
@@ -369,8 +378,7 @@ class Claims:
     async def keep_pinging(self) -> None:
         """After each renewal that was confirmed, let every connection ping, a few at a time, for ever."""
         while True:
-            await self._trusted.wait()
-            self._trusted = trio.Event()
+            await self._trusted.wait(inf)
             await self._ping(list(self._held.values()))
 
     async def _ping(self, holdings: list[Holding]) -> None:
@@ -379,6 +387,15 @@ class Claims:
                 await trio.sleep(PINGS_PAUSE)
             for holding in holdings[start : start + PINGS_AT_ONCE]:
                 holding.ping_due()
+
+    async def keep_ringing(self, ring: Callable[[str], Awaitable[object]]) -> None:
+        """Ring at the nodes that sessions were given free for, a few times a second at most, for ever."""
+        while True:
+            await self._freed.wait(inf)
+            nodes, self._freed_for = self._freed_for, set()
+            for node_id in nodes:
+                await ring(node_id)
+            await trio.sleep(RING_EVERY)
 
     async def keep_tidy(self) -> None:
         """Tell the arbiter, every period and for ever, what it could not be told before, and what became clean."""

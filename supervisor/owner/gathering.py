@@ -12,6 +12,7 @@ from actors.clock import Clock
 from actors.core.names import SessionKey
 from actors.errors import StoreUnavailable
 from actors.ports import Store
+from supervisor.alarm import Alarm
 from supervisor.pace import Pace
 from supervisor.sessions import Sessions
 
@@ -47,20 +48,18 @@ class Gatherer:
         self._look = look
         self._every = every
         self._seen: dict[SessionKey, float] = {}
-        self._woken = trio.Event()
+        self._alarm = Alarm()
 
     def wake(self) -> None:
         """Look at once: somebody has given sessions away."""
-        self._woken.set()
+        self._alarm.ring()
 
     async def keep_gathering(self) -> None:
         """Look, for ever."""
         while True:
             with suppress(StoreUnavailable):
                 await self.gather()
-            with trio.move_on_after(self._every):
-                await self._woken.wait()
-            self._woken = trio.Event()
+            await self._alarm.wait(self._every)
 
     async def gather(self) -> None:
         """Look once, and start what should be here. Raises StoreUnavailable."""

@@ -18,6 +18,7 @@ from supervisor.ownership.node import FenceAll, GraceEnded, Node, NodeEvent
 from supervisor.ownership.timings import Timings
 
 TICK = 1.0
+TRY_AGAIN = 1.0
 
 
 class Superseded(Exception):
@@ -74,27 +75,29 @@ class Life:
         self._node = rules.booted(me, asked_at, self.timings)
 
     async def keep_renewing(self) -> None:
-        """Renew every period, for ever."""
+        """Renew every period, and after one that was not answered sooner, for ever."""
         while True:
-            await self._renew()
-            await trio.sleep(self.timings.period)
+            is_answered = await self._renew()
+            await trio.sleep(self.timings.period if is_answered else TRY_AGAIN)
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> bool:
+        """Renew once; whether the arbiter answered."""
         self._step(rules.RenewalSent(self.clock.now()))
         number = self.node.sent
         try:
             is_counted = await self._arbiter.renew(self.me, self._load())
         except StoreUnavailable:  # it may have been counted or not, which is no harm
             self._tell(RenewalEnded(RenewalOutcome.UNANSWERED))
-            return
+            return False
         if not is_counted:
             self._tell(RenewalEnded(RenewalOutcome.DENIED))
             self.deny()
-            return
+            return True
         self._step(rules.RenewalConfirmed(number, self.clock.now()))
         self._tell(RenewalEnded(RenewalOutcome.CONFIRMED))
         for listener in self._listeners:
             listener.trusted()
+        return True
 
     async def keep_ticking(self) -> None:
         """Look at the clocks every second. Raises Superseded when this life is over."""

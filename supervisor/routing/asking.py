@@ -16,8 +16,8 @@ from actors.core.states import State
 from actors.errors import MailboxFull, NoAnswer, NotOwner, NotUnderstood, StoreUnavailable
 from actors.post import Answer, Ask, Bell, BellKind, Doorbell, Look, Post, Request, WaitChange, Wish
 from actors.published import Snapshot
+from supervisor.alarm import Alarm
 from supervisor.events import NodeAsked, Tell, WishKind
-from supervisor.routing.alarm import Alarm
 
 POLL_EVERY = 1.0
 """Seconds after which the post is asked for answers that nobody has rung for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import trio
@@ -10,7 +10,7 @@ import trio
 from actors.core.owners import NodeEpoch
 from actors.errors import StoreUnavailable
 from actors.ports import Directory
-from actors.post import Bell, Doorbell, Post
+from actors.post import Bell, BellKind, Doorbell, Post
 from supervisor.events import Tell
 from supervisor.routing.asking import Asking
 from supervisor.routing.serving import Serving
@@ -19,16 +19,26 @@ SWEEP_EVERY = 60.0
 
 
 class PostOffice:
-    """`remote` asks other nodes, which is possible inside `open` only; `directory` is the local one that they ask."""
+    """`remote` asks other nodes, which is possible inside `open` only; `directory` is the local one that they ask.
+
+    `freed` is called when another node rings because it has given sessions free for this one.
+    """
 
     def __init__(
-        self, me: NodeEpoch, post: Post, doorbell: Doorbell, directory: Directory, tell: Tell
+        self,
+        me: NodeEpoch,
+        post: Post,
+        doorbell: Doorbell,
+        directory: Directory,
+        tell: Tell,
+        freed: Callable[[], None] = lambda: None,
     ) -> None:
         self.remote = Asking(me.node_id, post, doorbell, tell)
         self._serving = Serving(me, post, doorbell, directory, tell)
         self._me = me
         self._post = post
         self._doorbell = doorbell
+        self._freed = freed
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -46,6 +56,8 @@ class PostOffice:
             nursery.cancel_scope.cancel()
 
     def _hear(self, bells: Sequence[Bell]) -> None:
+        if any(bell.kind is BellKind.FREED for bell in bells):
+            self._freed()
         self._serving.hear(bells)
         self.remote.hear(bells)
 

@@ -11,7 +11,7 @@ import trio
 from actors.core.messages import Command
 from actors.core.names import SessionKey
 from actors.core.states import State
-from actors.errors import NoAnswer, NotOwner
+from actors.errors import NoAnswer, NotOwner, Stopping
 from actors.ports import Directory
 from actors.published import Snapshot
 from supervisor.routing.asking import Asking
@@ -118,16 +118,17 @@ class Router:
         here: Callable[[float], Awaitable[Result]],
         there: Callable[[str, float], Awaitable[Result]],
     ) -> Result:
-        """Go to the owner, and on to the next one where it is none, until the time is over."""
+        """Go to the owner, and on to the next one where it is none or stops, until the time is over."""
         until, pause = trio.current_time() + within, PAUSE
         node_id = self._node_id if key in self._local.running else await self._node_for(key, within)
         while True:
             left = until - trio.current_time()
             try:
                 return await (here(left) if node_id == self._node_id else there(node_id, left))
-            except NotOwner:
+            except (NotOwner, Stopping) as refusal:
                 self._known.pop(key, None)
-                if trio.current_time() + pause >= until:
+                is_our_stop = isinstance(refusal, Stopping) and node_id == self._node_id
+                if is_our_stop or trio.current_time() + pause >= until:
                     raise
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

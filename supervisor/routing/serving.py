@@ -26,9 +26,9 @@ from actors.post import (
     WaitChange,
 )
 from actors.published import Snapshot
+from supervisor.alarm import Alarm
 from supervisor.events import RequestCrashed, Tell
 from supervisor.keep_alive import first_of, one_life
-from supervisor.routing.alarm import Alarm
 
 POLL_EVERY = 1.0
 """Seconds after which the post is looked through though nobody has rung."""
@@ -78,7 +78,7 @@ class Serving:
 
     def hear(self, bells: Sequence[Bell]) -> None:
         """Look through the post."""
-        if any(bell.kind is not BellKind.ANSWER for bell in bells):
+        if any(bell.kind in (BellKind.ASK, BellKind.WAKE) for bell in bells):
             self._alarm.ring()
 
     async def keep(self) -> None:

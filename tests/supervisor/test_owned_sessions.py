@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.actor import LINGER
 from actors.core.names import SessionKey
-from actors.errors import NotOwner, Parked, Stopping, StoreUnavailable, Unanswered
+from actors.errors import NotOwner, Parked, StoreUnavailable, Unanswered
 from supervisor.policy import RestartPolicy
 from supervisor.sessions import Held, Sessions
 from tests.supervisor.service import KEY, Service
@@ -159,7 +159,7 @@ async def test_who_asks_while_it_is_handed_over_is_sent_on(owner: Owner) -> None
         async with trio.open_nursery() as nursery:
 
             async def ask() -> None:
-                with pytest.raises(Stopping):
+                with pytest.raises(NotOwner):
                     await sessions.ask(KEY, service.start_qr(), within=5)
 
             nursery.start_soon(ask)

@@ -12,8 +12,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.core import messages as m
 from actors.core.names import SessionKey
-from actors.core.states import Absent, Authorized, PendingQr
-from actors.errors import NoAnswer, NotOwner, StoreUnavailable
+from actors.core.states import Absent, Authorized, PendingQr, State
+from actors.errors import NoAnswer, NotOwner, Stopping, StoreUnavailable
 from actors.published import Snapshot, new_sequence
 from supervisor.routing.router import OWNER_KNOWN_FOR, Router
 from supervisor.sessions import Sessions
@@ -198,6 +198,30 @@ async def test_a_session_that_nobody_will_have_is_told_before_the_time_is_over(t
     assert trio.current_time() - began <= 10
     assert refused.value.retry_after is not None
     assert two.far_desk.began == []
+
+
+async def test_who_asks_a_node_that_stops_is_sent_on_to_the_next_one(two: Two) -> None:
+    async def stops(_: SessionKey, __: m.Command) -> State:
+        await two.cluster.give(two.here.me)
+        raise Stopping("the session is being stopped", retry_after=5.0)
+
+    await two.cluster.give(two.there.me)
+    two.far_desk.work = stops
+
+    assert await two.router.ask(KEY, command(1), PATIENCE) == Authorized(1)
+    assert two.desk.done == [command(1)]
+
+
+async def test_who_asks_this_node_while_it_stops_is_told_so(two: Two) -> None:
+    async def stops(_: SessionKey, __: m.Command) -> State:
+        raise Stopping("the session is being stopped", retry_after=5.0)
+
+    await two.cluster.give(two.here.me)
+    two.desk.work = stops
+
+    with pytest.raises(Stopping):
+        await two.router.ask(KEY, command(1), PATIENCE)
+    assert len(two.desk.began) == 1
 
 
 async def test_the_heir_of_a_node_that_is_gone_is_found(two: Two) -> None:
