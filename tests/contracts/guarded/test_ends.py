@@ -43,6 +43,17 @@ async def test_what_a_data_centre_says_before_it_closes_is_heard(
     assert of(m.CredentialLost, await line.connect()).reason is Reason.AUTH_KEY_UNREGISTERED
 
 
+async def test_a_data_centre_that_hangs_up_during_a_connect_is_to_blame_for_that(
+    sandbox_bench: SandboxBench, line: Telegram, guard: ScriptedGuard
+) -> None:
+    await log_in(sandbox_bench, line)
+    sandbox_bench.sandbox.faults.drop("help.getConfig", count=1)
+
+    assert of(m.Unreachable, await line.connect()).reason is Reason.UNREACHABLE
+
+    assert guard.ends == ["closed", "closed"]
+
+
 async def test_a_connection_that_is_reset_is_not_seen_to_close(
     sandbox_bench: SandboxBench, line: Telegram, guard: ScriptedGuard
 ) -> None:

@@ -8,9 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from telethon.network.requeststate import RequestState
+from telethon.tl import types
 
+from actors.adapters.telegram.app import TelegramApp, new_client
+from actors.adapters.telegram.client import GuardedClient
+from actors.adapters.telegram.live_session import LiveSession
 from actors.core import messages as m
-from actors.guard import Link
+from actors.guard import Guard, Link
 from actors.ports import Telegram
 from supervisor.breaker import Circuit
 from tests.contracts.guarded.scripted import FAST, ScriptedGuard, Tap, delays, not_owned
@@ -160,6 +165,23 @@ async def test_every_connection_begins_with_the_ping_that_ends_it(
     firsts = {words.methods[:2] for words in sandbox_bench.sandbox.first_words}
     assert firsts == {("pingDelayDisconnect", "invokeWithLayer")}
     await guard.hears("pong", 4)
+
+
+async def test_what_is_left_over_from_an_earlier_connection_is_not_said_first(
+    sandbox_bench: SandboxBench, line: Telegram, guard: ScriptedGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_something_left(app: TelegramApp, session: LiveSession, guard: Guard) -> GuardedClient:
+        client = new_client(app, session, guard)
+        client._sender._send_queue.append(RequestState(types.MsgsAck([4])))
+        return client
+
+    await log_in(sandbox_bench, line)
+    monkeypatch.setattr("actors.adapters.telegram.wire.new_client", with_something_left)
+    of(m.Online, await line.connect())
+
+    assert delays(sandbox_bench) == {guard.disconnect_delay}
+    second = {words.methods[1] for words in sandbox_bench.sandbox.first_words}
+    assert second == {"invokeWithLayer", "telethon.tl.types.msgsAck"}
 
 
 @elsewhere

@@ -132,3 +132,21 @@ async def test_without_a_guard_a_line_drops_a_connection_that_has_fallen_silent(
 
         await in_loop(sandbox_bench.sandbox.faults.clear)
         of(m.Online, await line.connect())
+
+
+async def test_how_far_the_updates_are_known_is_noted_now_and_then_without_any_ping(
+    sandbox_bench: SandboxBench, line: Telegram, guard: ScriptedGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.adapters.telegram.client.SAVE_EVERY", 0.05)
+    assert isinstance(line, TelethonLine)
+    await be_online(sandbox_bench, line)
+    session = line._wire.session
+    assert session is not None
+    with trio.fail_after(5):
+        while (noted := session.get_update_state(0)) is None:
+            await trio.sleep(0.01)
+        await sandbox_bench.write_to_the_person("hello")
+        while session.get_update_state(0).pts == noted.pts:
+            await trio.sleep(0.01)
+
+    assert guard.told.count("pong") == 2  # of the login, and of this connection
