@@ -247,7 +247,7 @@ class Process:
         life = Life(arbiter, timings, self._tell, lambda: len(claims), clock)
         ports = slots.NotedPorts(self.slot.sockets, clock)
         claims = Claims(life, arbiter, self._epochs, ports, self._tell, self._verify)
-        watcher = Watcher(life, arbiter, claims, self._tell, self._start)
+        watcher = Watcher(life, arbiter, claims, self._tell)
         witness = Witness(clock, timings, arbiter, self._tell, base, self.slot.path)
         self.arbiter, self.life, self.claims, self.watcher = arbiter, life, claims, watcher
         witness.find_predecessor(self.slot)
@@ -275,6 +275,8 @@ class Process:
 
     async def _end_in_peace(self) -> None:
         """End this life, so that nobody waits for its silence. Not if something is left that nobody knows of."""
+        with trio.move_on_after(ANNOUNCE), suppress(StoreUnavailable):
+            await self.claims.give_back_waiting()
         if self.claims.is_empty:
             with trio.move_on_after(ANNOUNCE), suppress(StoreUnavailable):
                 await self.arbiter.attest(self.life.me)
@@ -305,6 +307,7 @@ class Process:
         self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
         self.watcher.on_held = gate.hold
         incidents = self._incidents = IncidentBrake(self.arbiter, gate.hold, self._tell)
+        self.watcher.start = self.sessions.start
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(incidents.keep_watching)
             nursery.start_soon(self._keep_sampling, gate)
@@ -318,9 +321,6 @@ class Process:
             finally:
                 gate.close()
                 nursery.cancel_scope.cancel()
-
-    def _start(self, key: SessionKey) -> None:
-        self.sessions.start(key)
 
     async def _ring_freed(self, node_id: str) -> None:
         await self.doorbell.ring(node_id, Bell(BellKind.FREED))

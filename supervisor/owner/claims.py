@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from math import inf
 from typing import Protocol
 
@@ -64,9 +65,8 @@ class Holding:
         self._claims = claims
         self._on_lost = on_lost
         self._link: Link | None = None
-        self._port = 0
-        self._is_noted = False
-        """Whether the present connection is noted among those that nobody may find dead."""
+        self._port: int | None = None
+        """Of the connection, once its first byte may have left."""
         self._ended = trio.Event()
         self._release: e.Release | None = None
 
@@ -94,21 +94,21 @@ class Holding:
 
     async def open(self, link: Link) -> bool:
         """See Guard."""
-        self._link, self._port = link, link.local_port
         asked = self._step(e.ConnectWanted(self._claims.now()))
         verify = next((effect for effect in asked if isinstance(effect, e.Verify)), None)
         if verify is None:
             link.abort()
             return False
+        self._link = link
+        answer: e.ClaimEvent = e.VerifyFailed()
         try:
             answer = await self._claims.verify(self, is_clean=verify.is_clean)
-        except BaseException:  # also cancelled: nothing was sent
-            self._step(e.VerifyFailed())
-            raise
-        opened = e.SendFirst() in self._step(answer)
+        finally:  # also cancelled: nothing was sent
+            # Who was aborted meanwhile has nothing to do with the connection that may be here by now.
+            opened = self._link is link and e.SendFirst() in self._step(answer)
         if opened:
+            self._port = link.local_port
             self._claims.ports.opened(self._port)
-            self._is_noted = True
         return opened
 
     def passes(self) -> bool:
@@ -123,9 +123,9 @@ class Holding:
 
     def closed(self) -> None:
         """See Guard."""
-        if self._is_noted:
-            self._claims.ports.ended(self._port)
-            self._is_noted = False
+        port, self._port = self._port, None
+        if port is not None:
+            self._claims.ports.ended(port)
         self._step(e.SocketClosed(self._claims.now()))
         self._ended.set()
 
@@ -157,6 +157,11 @@ class Holding:
         """Whether the arbiter should be told that it is clean."""
         return e.NoteClean() in self._step(e.CleanDue(self._claims.now()))
 
+    def was_not_noted(self) -> None:
+        """The arbiter did not answer: what its row says now, nobody knows."""
+        if self._claim is not None:
+            self._claim = replace(self._claim, is_noted_clean=False)
+
     async def part(self, next_owner: str | None) -> e.Release | None:
         """End what is open; what the arbiter is to be told, unless the session was lost."""
         self._ended = trio.Event()
@@ -174,6 +179,7 @@ class Holding:
         for effect in effects:
             self._perform(effect)
         if self._claim is None and self._release is None:
+            self._ended.set()
             self._claims.leave(self)
             self._on_lost()
         return effects
@@ -191,10 +197,10 @@ class Holding:
 
     def _abort(self) -> None:
         link, self._link = self._link, None
+        port, self._port = self._port, None
+        if port is not None:
+            self._claims.ports.aborted(port)
         if link is not None:
-            if self._is_noted:
-                self._claims.ports.aborted(self._port)
-                self._is_noted = False
             link.abort()
 
 
@@ -290,11 +296,22 @@ class Claims:
                 await self._give_away(holding)
 
     async def reassign(self, fenced: NodeEpoch, limit: int) -> list[SessionKey]:
-        """Take at most so many sessions of a life that was ended here; they are to be held at once."""
+        """Take at most so many sessions of a life that was ended here; they are `waiting` until they are held."""
         taken = await self._arbiter.reassign(self._life.me, fenced, limit)
         for each in taken:
             self._reassigned[each.key] = self._taken(each, self.past_of(fenced))
         return [each.key for each in taken]
+
+    @property
+    def waiting(self) -> list[SessionKey]:
+        """The sessions that came here and are not held yet."""
+        return list(self._reassigned)
+
+    async def give_back_waiting(self) -> None:
+        """Give free what came here and was never held. Raises StoreUnavailable."""
+        for key, claim in list(self._reassigned.items()):
+            await self._arbiter.release(self._life.me, Taken(key, claim.epoch), is_clean=False)
+            self._reassigned.pop(key, None)
 
     async def _claim(self, key: SessionKey) -> Claim:
         claim = self._reassigned.pop(key, None)
@@ -409,9 +426,15 @@ class Claims:
     async def _tidy(self) -> None:
         for taken, release in list(self._unreleased.values()):
             await self._tell_release(taken, release)
-        clean = [each.taken for each in self._unsettled() if each.becomes_clean()]
-        if clean:
-            await self._arbiter.note_clean(self._life.me, clean)
+        clean = [each for each in self._unsettled() if each.becomes_clean()]
+        if not clean:
+            return
+        try:
+            await self._arbiter.note_clean(self._life.me, [each.taken for each in clean])
+        except StoreUnavailable:
+            for each in clean:
+                each.was_not_noted()
+            raise
 
     async def _give_back(self, before: set[Taken]) -> set[Taken]:
         """Release what was ours at the last look too and nobody here knows of: the reply was lost that gave it."""

@@ -31,19 +31,18 @@ WITNESS_EVERY = 0.5
 
 
 class Watcher:
-    """Looks at all nodes every period. `start` is told of each session that came here by it."""
+    """Looks at all nodes every period, and has sessions started that came here by it."""
 
-    def __init__(
-        self, life: Life, arbiter: Arbiter, claims: Claims, tell: Tell, start: Callable[[SessionKey], None]
-    ) -> None:
+    def __init__(self, life: Life, arbiter: Arbiter, claims: Claims, tell: Tell) -> None:
         self._life = life
         self._arbiter = arbiter
         self._claims = claims
         self._tell = tell
-        self._start = start
         self._watch = rules.Watch()
         self.on_held: Callable[[float], None] = lambda _: None
         """Told for how many seconds nobody may connect, if that is so."""
+        self.start: Callable[[SessionKey], None] = lambda _: None
+        """Starts a session here, if it can be: whoever has the sessions says so. It is told again at every look."""
         claims.past_of = lambda owner: rules.past_of(self._watch, owner)
         claims.successor_of = self._successor_of
 
@@ -81,6 +80,8 @@ class Watcher:
         for silent in rules.silent(self._watch, at, self._life.timings):
             if silent.node.node_id != self._life.me.node_id:
                 await self._end(silent)
+        for key in self._claims.waiting:
+            self.start(key)
 
     async def _end(self, silent: Heartbeat) -> None:
         if not await self._arbiter.fence(self._life.me, silent):
@@ -89,8 +90,6 @@ class Watcher:
         count = 0
         while keys := await self._claims.reassign(silent.node, REASSIGN_AT_ONCE):
             count += len(keys)
-            for key in keys:
-                self._start(key)
         self._tell(NodeLost(silent.node.node_id, "silent", count))
 
 

@@ -1,0 +1,1 @@
+"""Whoever drives the rules of ownership: lives, slots, claims, and the watch over others."""
