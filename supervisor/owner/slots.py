@@ -167,9 +167,18 @@ def claimed_slot(base: Path) -> Iterator[Slot]:
             f"SESSIONS_BASE_PATH: {base} cannot be written ({error.strerror}); name a folder of ours"
         ) from error
     try:
-        yield Slot(path, descriptor)
+        yield _slot(path, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _slot(path: Path, descriptor: int) -> Slot:
+    try:
+        return Slot(path, descriptor)
+    except OSError as error:
+        raise SettingsError(
+            f"SESSIONS_BASE_PATH: {ports_of(path)} cannot be written ({error.strerror}); remove it, or make it ours"
+        ) from error
 
 
 def _first_free(folder: Path) -> tuple[Path, int]:
@@ -191,7 +200,7 @@ def deserted(path: Path) -> Iterator[Occupant | None]:
         yield None
         return
     try:
-        yield read_occupant(path) if _lock(descriptor) else None
+        yield (read_occupant(path) or Occupant("")) if _lock(descriptor) else None
     finally:
         os.close(descriptor)
 

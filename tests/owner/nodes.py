@@ -22,16 +22,20 @@ PORT = 40000
 
 
 class VirtualBoottime(Boottime):
-    """The machine's clock and the wall, as trio's clock has it; `wall_ahead` is what somebody set the wall by."""
+    """The machine's clock and the wall, as trio's clock has it; `wall_ahead` is what somebody set the wall by.
 
-    def __init__(self) -> None:
+    The machine started a while before trio's clock did.
+    """
+
+    def __init__(self, started_before: float = 1000.0) -> None:
         self.wall_ahead = 0.0
+        self._started_before = started_before
 
     def now(self) -> float:
-        return trio.current_time()
+        return trio.current_time() + self._started_before
 
     def wall(self) -> float:
-        return trio.current_time() + 1_795_000_000.0 + self.wall_ahead
+        return self.now() + 1_795_000_000.0 + self.wall_ahead
 
 
 @dataclass(slots=True)
