@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -162,6 +162,42 @@ class Store(Protocol):
         self, tenant_id: str | None, after: SessionKey | None, limit: int
     ) -> list[tuple[SessionKey, Saved]]:
         """The next sessions after one of them, or the first ones; of a tenant or of all, in the order of names."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """A line of the journal as it was written, by whatever release: hence its states and reason are texts.
+
+    `seq` is its place in the tenant's chain: 1, 2, 3 … without a gap. `at` is in seconds since the epoch.
+    """
+
+    seq: int
+    key: SessionKey
+    version: int
+    at: float
+    message: str
+    before: str | None
+    after: str
+    reason: str | None
+
+
+class Journal(Protocol):
+    """What happened to sessions, for whoever follows it. Every method may raise StoreUnavailable.
+
+    Whoever sees a tenant's line sees all lines of that tenant before it, whoever writes at the same time.
+    """
+
+    async def after(self, tenant_id: str, seq: int, limit: int) -> list[JournalLine]:
+        """The tenant's lines after this place, in their order; so many at most."""
+        ...
+
+    async def of_session(self, key: SessionKey, before: int | None, limit: int) -> list[JournalLine]:
+        """The session's lines before this version, or all of them; newest first, so many at most."""
+        ...
+
+    async def ends(self, tenants: Collection[str]) -> Mapping[str, int]:
+        """The place of the newest line of each of these tenants that has one."""
         ...
 
 

@@ -21,6 +21,7 @@ from api.operators import operators
 from api.pages import pages
 from api.qr import qr
 from api.session_commands import session_commands
+from api.session_events import session_events
 from api.session_tokens import session_tokens
 from api.tenants import tenants
 
@@ -59,6 +60,7 @@ def create_app(given: Doors) -> Quart:
     app.register_blueprint(session_tokens)
     app.register_blueprint(operators)
     app.register_blueprint(session_commands)
+    app.register_blueprint(session_events)
     app.register_blueprint(tenants)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)

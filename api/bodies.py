@@ -235,6 +235,33 @@ class SessionsQuery(Body):
     ] = None
 
 
+class HistoryQuery(Body):
+    """Which part of a session's history. Parameters arrive as text, hence not strict."""
+
+    model_config = ConfigDict(strict=False)
+
+    limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
+    cursor: Annotated[
+        int | None, Field(ge=1, lt=1 << 63, description="The `next_cursor` of the answer before.")
+    ] = None
+
+
+class EventsQuery(Body):
+    """Whose events, and from where on. Parameters arrive as text, hence not strict."""
+
+    model_config = ConfigDict(strict=False)
+
+    tenant: Annotated[
+        Name | None, Field(description="Whose; needed where the credential is no tenant's.")
+    ] = None
+    after: Annotated[
+        int | None,
+        Field(
+            ge=0, lt=1 << 63, description="The id after which to begin; without it, with what happens now."
+        ),
+    ] = None
+
+
 class StatusQuery(FollowQuery):
     """The parameters of GET /api/qr/status."""
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from quart import g
 
-from actors.core.names import SessionKey
+from actors.core.names import SessionKey, check_name
 from actors.core.secret import Secret
 from actors.ports import Ticket
-from api.errors import AccountMismatch, Forbidden, TenantMismatch
+from api.errors import AccountMismatch, Forbidden, InvalidRequest, TenantMismatch
 from api.permissions import EVERY_TENANT, GRANTS, Permission, Role
 
 
@@ -47,6 +47,19 @@ class Caller:
         if not self.may_use(key):
             raise TenantMismatch
         return key
+
+    def tenant(self, named: str | None) -> str:
+        """The tenant that the request is about. Raises InvalidName, TenantMismatch, InvalidRequest if unsaid."""
+        if named is None:
+            if self.tenant_id is None:
+                raise InvalidRequest(
+                    errors=[{"field": "tenant", "message": "Your credential is no tenant's"}]
+                )
+            return self.tenant_id
+        check_name("tenant", named)
+        if self.tenant_id not in (None, named):
+            raise TenantMismatch
+        return named
 
     def may_use(self, key: SessionKey) -> bool:
         """Whether this session is the caller's tenant's."""

@@ -11,9 +11,10 @@ from quart import current_app
 from actors.clock import Clock
 from actors.core.secret import Secret
 from actors.guards import ApiKeys, CallbackKeys, Limits
-from actors.ports import Answers, Apps, Directory, Tickets
+from actors.ports import Answers, Apps, Directory, Journal, Tickets
 from api.errors import FeatureDisabled
 from api.events import Limited, Tell
+from api.feed import Feed
 from api.pictures import Pictures
 from api.polls import LongPolls
 from api.streams import Streams
@@ -52,6 +53,8 @@ class Doors:
     callback_keys: CallbackKeys
     limits: Limits
     apps: Apps
+    journal: Journal
+    feed: Feed
     clock: Clock
     service_key: Secret
     token_key: Secret

@@ -18,7 +18,7 @@ from actors.core.steps import Complete, EnterCode, EnterPassword, Failed, ShowQr
 from actors.core.transitions import MustWait
 from actors.errors import Unanswered
 from actors.ports import Ticket
-from api import bodies, logins
+from api import bodies, logins, server_sent
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors, require_feature
 from api.errors import Declined, InvalidRequest
@@ -30,9 +30,6 @@ from api.steps import LoginStep, StepError, login_step
 
 login = Blueprint("login", __name__, url_prefix="/api/v1/login")
 login.before_request(require_feature)
-
-PING_EVERY = 15.0
-LONGEST_SEQUENCE = 19
 
 Json = dict[str, Any]
 
@@ -119,34 +116,32 @@ async def cancel(ticket: str = "") -> Json:
 async def events(ticket: str = "") -> Response:
     """Tell where a login stands, again and again, as server-sent events."""
     caller = present_caller()
-    opened, known = _ticket(ticket), _last_event_id()
+    opened, known = _ticket(ticket), server_sent.last_event_id()
     first = await in_trio(logins.follow, doors(), caller, opened, 0.0, None)
     stream = _stream(doors(), caller, opened, first, known)
     doors().streams.count(caller, stream)
-    response = Response(stream, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-    response.timeout = None
-    return response
+    return server_sent.response(stream)
 
 
 async def _stream(
     here: Doors, caller: Caller, ticket: Secret, followed: logins.Followed, known: int | None
 ) -> AsyncIterator[str]:
     """Every change until the login is over or the service stops; a comment when there is none for a while."""
-    yield "retry: 2000\n\n"
+    yield server_sent.RETRY
     while True:
         if followed.snapshot.sequence == known:
-            yield ": ping\n\n"
+            yield server_sent.PING
         else:
             known = followed.snapshot.sequence
             reply = await _followed(followed, ticket, here)
-            yield f"id: {known}\nevent: step\ndata: {reply.model_dump_json()}\n\n"
+            yield server_sent.event(known, "step", reply.model_dump_json())
         if isinstance(followed.step, Complete | Failed) or not here.polls.waits:
             break
         try:
-            followed = await in_trio(logins.follow, here, caller, ticket, PING_EVERY, known)
+            followed = await in_trio(logins.follow, here, caller, ticket, server_sent.PING_EVERY, known)
         except (Declined, Unanswered):
             break  # whoever connects again is told why
-    yield "event: bye\ndata: {}\n\n"
+    yield server_sent.BYE
 
 
 async def _step_once(
@@ -238,8 +233,3 @@ def _ticket(in_path: str) -> Secret:
     if text is None:
         raise InvalidRequest(errors=[{"field": "X-Ticket", "message": "Header required"}])
     return Secret(text)
-
-
-def _last_event_id() -> int | None:
-    text = request.headers.get("Last-Event-ID", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_SEQUENCE else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
-from api import bodies, login_replies, replies, session_replies, tenant_replies
+from api import bodies, event_replies, login_replies, replies, session_replies, tenant_replies
 from api.permissions import Access, Open, Permission
 
 ADMITTED = ("unauthenticated", "session_expired", "init_data_expired", "forbidden", "store_unavailable")
@@ -288,6 +288,41 @@ OPERATORS = (
         restartSession="Stop and start a session.",
         validateSession="Ask Telegram, over the session's own connection, whether it still knows the session.",
         revokeSession="Log a session out at Telegram, for good.",
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/sessions/{tenant_id}/{app_id}/events",
+        needs=Permission.EVENTS_READ,
+        name="listEvents",
+        summary="What happened to a session, newest first.",
+        query=bodies.HistoryQuery,
+        reply=event_replies.EventsReply,
+        problems=(
+            *ADMITTED,
+            "invalid_name",
+            "invalid_request",
+            "tenant_mismatch",
+            "session_unknown",
+            "unavailable",
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/events",
+        needs=Permission.EVENTS_READ,
+        name="followEvents",
+        summary="What happens to a tenant's sessions, as server-sent events: hello, session and, at the end, bye.",
+        query=bodies.EventsQuery,
+        headers=(LAST_EVENT_ID,),
+        reply="text/event-stream",
+        problems=(
+            *ADMITTED,
+            "invalid_name",
+            "invalid_request",
+            "tenant_mismatch",
+            "too_many_streams",
+            "unavailable",
+        ),
     ),
     Route(
         method="GET",

@@ -20,6 +20,7 @@ from actors.adapters.backups.folder import BackupFolder
 from actors.adapters.census import Census
 from actors.adapters.doorbell import RedisDoorbell
 from actors.adapters.inbox import PostgresPost
+from actors.adapters.journal import PostgresJournal
 from actors.adapters.keeper import SealingKeeper
 from actors.adapters.keyring import KeyringError, KeyringFile
 from actors.adapters.limits import RedisLimits
@@ -37,9 +38,11 @@ from actors.core.owners import NodeEpoch, Verdict
 from actors.core.secret import Secret
 from actors.epochs import Epochs
 from actors.errors import StoreUnavailable
+from actors.events import Transitioned
 from actors.post import Bell, BellKind
 from api.app import create_app
 from api.doors import Doors, Readiness
+from api.feed import Feed
 from api.polls import LongPolls
 from supervisor import logs
 from supervisor.backups import BackupSchedule, SessionBackups, Times
@@ -68,7 +71,7 @@ from supervisor.settings import SandboxTelegram, Settings, SettingsError
 from supervisor.standings import Standings
 from supervisor.tree import Child, Stage, standing
 from supervisor.view import View
-from supervisor.web import serving
+from supervisor.web import serving, was_cut_off
 
 PING_EVERY = 5.0
 SAMPLE_EVERY = 5.0
@@ -99,6 +102,8 @@ class Process:
     doorbell: RedisDoorbell
     post: PostgresPost
     kept_apps: PostgresApps
+    journal: PostgresJournal
+    feed: Feed
     apps: TelegramApps
     sessions: Sessions
     router: Router
@@ -125,6 +130,7 @@ class Process:
             Child("bridge", self._bridge),
             Child("stores", self._stores),
             Child("ownership", self._ownership),
+            Child("events", self._events),
             Child("sessions", self._sessions),
             Child("router", self._route),
             *([Child("backups", self._backups)] if settings.enable_session_backup else []),
@@ -170,6 +176,8 @@ class Process:
         if self._incidents is not None:
             self._incidents.note(event)
         logs.note(event)
+        if isinstance(event, Transitioned):
+            self.feed.ring(event.key.tenant_id)
 
     @asynccontextmanager
     async def _bridge(self) -> AsyncIterator[None]:
@@ -177,7 +185,8 @@ class Process:
             yield
 
     def _orphan(self, message: str, error: BaseException | None) -> None:
-        self._tell(Orphaned(message, error))
+        if not was_cut_off(error):
+            self._tell(Orphaned(message, error))
 
     @asynccontextmanager
     async def _stores(self) -> AsyncIterator[None]:
@@ -198,6 +207,7 @@ class Process:
             self.post = PostgresPost(self.store.database, seals)
             self.vault = PostgresVault(self.store.database, seals, grace, self._epochs)
             self.kept_apps = PostgresApps(self.store.database, seals)
+            self.journal = PostgresJournal(self.store.database)
             self.tickets = RedisTickets(redis)
             self.answers = RedisAnswers(redis)
             self.limits = RedisLimits(redis)
@@ -352,6 +362,14 @@ class Process:
         return None if row is None or row.owner is None else row.owner.node_id
 
     @asynccontextmanager
+    async def _events(self) -> AsyncIterator[None]:
+        self.feed = Feed(self.journal)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.feed.keep_looking)
+            yield
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
     async def _backups(self) -> AsyncIterator[None]:
         settings = self._settings
         keyring = KeyringFile(settings.backup_encryption_key_path)
@@ -424,6 +442,8 @@ class Process:
             tickets=self.tickets,
             answers=self.answers,
             apps=self.apps,
+            journal=self.journal,
+            feed=self.feed,
             **front_door(settings, self.store.database, self.limits, self._clock),
             tree=self.view.tree,
             clock=self._clock,

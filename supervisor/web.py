@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -20,6 +21,9 @@ GRACE = 5.0
 """Seconds that requests in flight get when the service stops."""
 
 KEEP_ALIVE = 75.0
+
+STALLED = 30.0
+"""Seconds after which a connection is cut whose client takes nothing of what we have sent."""
 
 
 @asynccontextmanager
@@ -59,8 +63,17 @@ async def _serve(app: Quart, config: Config, stop: asyncio.Event) -> None:
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), reuse_port=False, backlog=512)
+        listener = socket.create_server((host, port), reuse_port=False, backlog=512)
     except OSError as error:
         raise SettingsError(
             f"PORT: {host}:{port} cannot be used ({error.strerror}); set PORT or HOST"
         ) from error
+    # Every connection inherits it. The kernel sees what we cannot: whether anybody still takes what was sent.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
+    return listener
+
+
+def was_cut_off(error: BaseException | None) -> bool:
+    """Whether this is how a stalled client's connection ended. Hypercorn takes it for a failure of its own."""
+    return isinstance(error, TimeoutError) and error.errno == errno.ETIMEDOUT

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from actors.arbiter import Arbiter
 from actors.clock import Clock
 from actors.guards import ApiKeys, Limits
-from actors.ports import Answers, Apps, Farewells, OpenTelegram, Store, Tickets, Vault
+from actors.ports import Answers, Apps, Farewells, Journal, OpenTelegram, Store, Tickets, Vault
 from actors.post import Doorbell, Post
 from tests.fakes.apps import SERVICE, FakeApps
 from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.guards import FakeApiKeys, FakeLimits
 from tests.fakes.post import FakeDoorbell, FakePost
-from tests.fakes.stores import FakeAnswers, FakeStore, FakeTickets
+from tests.fakes.stores import FakeAnswers, FakeJournal, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
 from tests.fakes.vault import FakeVault
 
@@ -25,6 +25,7 @@ __all__ = [
     "FakeApps",
     "FakeArbiter",
     "FakeDoorbell",
+    "FakeJournal",
     "FakeLimits",
     "FakePost",
     "FakeSession",
@@ -44,6 +45,7 @@ _API_KEYS: Callable[[], ApiKeys] = FakeApiKeys
 _LIMITS: Callable[[], Limits] = FakeLimits
 _ANSWERS: Callable[[], Answers] = FakeAnswers
 _APPS: Callable[[], Apps] = FakeApps
+_JOURNAL: Callable[[FakeStore], Journal] = FakeJournal
 _TICKETS: Callable[[], Tickets] = FakeTickets
 _OPEN_TELEGRAM: Callable[[Clock, FakeVault], OpenTelegram] = FakeTelegram
 

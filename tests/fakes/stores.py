@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import inf
 
@@ -15,7 +16,7 @@ from actors.core.secret import Secret
 from actors.core.states import Reason, SessionState
 from actors.epochs import Epochs
 from actors.errors import NotOwner, StoreUnavailable, VersionConflict
-from actors.ports import Answered, Saved, Ticket, Transition
+from actors.ports import Answered, JournalLine, Saved, Ticket, Transition
 from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.vault import FakeVault
 
@@ -111,6 +112,45 @@ def _runs(record: Record) -> bool:
             return "retry_at" in record.details or not for_a_person
         case _:
             return True
+
+
+class FakeJournal:
+    """The journal of a fake store, whose lines have their place for a moment. `down = True` is an outage."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+        self.down = False
+        self.reads = 0
+
+    async def after(self, tenant_id: str, seq: int, limit: int) -> list[JournalLine]:
+        await self._reach()
+        return self._lines(tenant_id)[seq : seq + limit]
+
+    async def of_session(self, key: SessionKey, before: int | None, limit: int) -> list[JournalLine]:
+        await self._reach()
+        lines = [
+            line
+            for line in reversed(self._lines(key.tenant_id))
+            if line.key == key and (before is None or line.version < before)
+        ]
+        return lines[:limit]
+
+    async def ends(self, tenants: Collection[str]) -> Mapping[str, int]:
+        await self._reach()
+        return {tenant: len(lines) for tenant in tenants if (lines := self._lines(tenant))}
+
+    async def _reach(self) -> None:
+        self.reads += 1
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise StoreUnavailable("the fake journal is down")
+
+    def _lines(self, tenant_id: str) -> list[JournalLine]:
+        own = [entry for entry in self._store.journal if entry[0].tenant_id == tenant_id]
+        return [
+            JournalLine(seq, key, version, float(seq), line.message, line.before, line.after, line.reason)
+            for seq, (key, version, line) in enumerate(own, start=1)
+        ]
 
 
 class FakeTickets:

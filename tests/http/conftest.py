@@ -23,12 +23,14 @@ from actors.core.secret import Secret
 from api.app import create_app
 from api.doors import Doors, Readiness
 from api.events import ApiEvent
+from api.feed import Feed
 from api.tokens import short_session
 from tests.fakes import (
     FakeAccount,
     FakeAnswers,
     FakeApiKeys,
     FakeApps,
+    FakeJournal,
     FakeLimits,
     FakeSession,
     FakeStore,
@@ -74,6 +76,7 @@ class World:
     tickets: FakeTickets
     answers: FakeAnswers
     apps: FakeApps
+    journal: FakeJournal
     api_keys: FakeApiKeys
     limits: FakeLimits
     telegram: FakeTelegram
@@ -185,6 +188,7 @@ async def open_world() -> AsyncIterator[World]:
     """A service of its own."""
     clock = Clock()
     store, tickets, answers, apps = FakeStore(), FakeTickets(), FakeAnswers(), FakeApps()
+    journal = FakeJournal(store)
     telegram = FakeTelegram(clock, store.vault)
     keys, limits = FakeApiKeys(), FakeLimits()
     events: list[ApiEvent] = []
@@ -196,6 +200,8 @@ async def open_world() -> AsyncIterator[World]:
             tickets=tickets,
             answers=answers,
             apps=apps,
+            journal=journal,
+            feed=Feed(journal),
             api_keys=keys,
             callback_keys=DerivedCallbackKeys(TOKEN_KEY),
             limits=limits,
@@ -217,6 +223,7 @@ async def open_world() -> AsyncIterator[World]:
             tickets,
             answers,
             apps,
+            journal,
             keys,
             limits,
             telegram,

@@ -12,8 +12,8 @@ import trio
 from quart.testing import QuartClient
 
 from actors.bridge import in_asyncio
-from api.login import PING_EVERY
 from api.polls import LongPolls
+from api.server_sent import PING_EVERY
 from tests.http.conftest import VirtualTime, World
 
 

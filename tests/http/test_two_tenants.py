@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from actors.core.names import SessionKey
 from actors.core.states import PendingQr
 from actors.guards import KeyRole, Limit
+from api.polls import LongPolls
 from api.tokens import short_session
 from tests.fakes import FakeAccount, FakeLimits
 from tests.http.conftest import TOKEN_KEY, Answer, World, open_world
@@ -86,7 +87,7 @@ class Hosted:
 
     async def _host(self) -> None:
         async with open_world() as world:
-            world.change(limits=Unlimited())
+            world.change(limits=Unlimited(), polls=LongPolls(bound=0))
             self._ready.put(trio.lowlevel.current_trio_token())
             async for fn, args, answer in self._asked:
                 answer.put(await outcome.acapture(fn, world, *args))
@@ -197,6 +198,24 @@ class TwoTenants(RuleBasedStateMachine):
         answer = self._ask(tenant, kind, app, "GET", f"/api/v1/sessions/{owner}/{app}")
         if owner != tenant:
             assert answer.code in {"tenant_mismatch", "forbidden"}
+
+    @rule(tenant=tenants, owner=tenants, kind=kinds, at=st.integers(0, 1), limit=st.integers(1, 3))
+    def read_a_history(self, tenant: str, owner: str, kind: str, at: int, limit: int) -> None:
+        app = APPS[owner][at]
+        answer = self._ask(tenant, kind, app, "GET", f"/api/v1/sessions/{owner}/{app}/events?limit={limit}")
+        if owner != tenant:
+            assert answer.code in {"tenant_mismatch", "forbidden"}
+
+    @rule(
+        tenant=tenants, kind=kinds, app=apps, named=st.sampled_from((None, *TENANTS)), after=st.integers(0, 3)
+    )
+    def follow_events(self, tenant: str, kind: str, app: str, named: str | None, after: int) -> None:
+        """What there is of a stream that does not wait for more."""
+        query = f"?after={after}" + ("" if named is None else f"&tenant={named}")
+        answer = self._ask(tenant, kind, app, "GET", f"/api/v1/events{query}")
+        if answer.status == 200:
+            assert named in (None, tenant)
+            assert kind in {"key", "user"}
 
     @rule(tenant=tenants, owner=tenants, kind=kinds, app=apps)
     def ask_for_a_token(self, tenant: str, owner: str, kind: str, app: str) -> None:
