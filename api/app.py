@@ -24,6 +24,7 @@ from api.session_commands import session_commands
 from api.session_events import session_events
 from api.session_tokens import session_tokens
 from api.tenants import tenants
+from api.webhooks import webhooks
 
 BODY_TIMEOUT = 10.0
 REST_OF_BODY = 0.5
@@ -62,6 +63,7 @@ def create_app(given: Doors) -> Quart:
     app.register_blueprint(session_commands)
     app.register_blueprint(session_events)
     app.register_blueprint(tenants)
+    app.register_blueprint(webhooks)
     app.register_blueprint(pages)
     app.register_error_handler(Exception, problems.answer)
     app.before_request(_begin)

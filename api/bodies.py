@@ -210,6 +210,30 @@ class AppBody(Body):
         )
 
 
+WebhookUrl = Annotated[str, Field(max_length=2048, description="https://, and a public address.")]
+
+
+class NewWebhookBody(Body):
+    """Where to tell what happens."""
+
+    url: WebhookUrl
+
+
+class WebhookBody(Body):
+    """Where to tell what happens, and whether to; in full."""
+
+    url: WebhookUrl
+    enabled: bool
+
+
+class DeliveriesQuery(Body):
+    """How many. Parameters arrive as text, hence not strict."""
+
+    model_config = ConfigDict(strict=False)
+
+    limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
+
+
 class FollowQuery(Body):
     """Whether to wait for news. Parameters arrive as text, hence not strict."""
 

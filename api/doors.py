@@ -12,6 +12,7 @@ from actors.clock import Clock
 from actors.core.secret import Secret
 from actors.guards import ApiKeys, CallbackKeys, Limits
 from actors.ports import Answers, Apps, Directory, Journal, Tickets
+from actors.webhooks import Webhooks
 from api.errors import FeatureDisabled
 from api.events import Limited, Tell
 from api.feed import Feed
@@ -55,6 +56,7 @@ class Doors:
     apps: Apps
     journal: Journal
     feed: Feed
+    webhooks: Webhooks
     clock: Clock
     service_key: Secret
     token_key: Secret
@@ -62,6 +64,8 @@ class Doors:
     feature_enabled: bool
     ready: Callable[[], Readiness]
     tell: Tell
+    ring_webhooks: Callable[[], None] = lambda: None
+    webhooks_may_be_private: bool = False
     qr_ticket_ttl: float = 600.0
     callback_tolerance: float = 300.0
     tenant_limits: Mapping[Limited, int] = field(default_factory=lambda: dict(TENANT_LIMITS))

@@ -123,3 +123,11 @@ class LoginEnded(Declined):
 
 class AppUnknown(Declined):
     """The tenant has nothing of its own at Telegram."""
+
+
+class WebhookUnknown(Declined):
+    """The tenant has no such webhook."""
+
+
+class TooManyWebhooks(Declined):
+    """The tenant has as many webhooks as it may have."""

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     TOKENS_ISSUE = "tokens:issue"
     TREE_READ = "tree:read"
     TENANTS_ADMIN = "tenants:admin"
+    WEBHOOKS = "webhooks"
 
 
 class Open(StrEnum):
@@ -56,7 +57,9 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.SERVICE: frozenset(P),
     Role.ADMIN: frozenset(P),
     Role.OPERATOR: frozenset({P.SESSIONS_READ, P.EVENTS_READ, P.TREE_READ}),
-    Role.TENANT: frozenset({P.LOGINS, P.SESSIONS_READ, P.SESSIONS_OPERATE, P.EVENTS_READ, P.TOKENS_ISSUE}),
+    Role.TENANT: frozenset(
+        {P.LOGINS, P.SESSIONS_READ, P.SESSIONS_OPERATE, P.EVENTS_READ, P.TOKENS_ISSUE, P.WEBHOOKS}
+    ),
     # No short session is good for another one, else a stolen one would live for ever.
     Role.PAGE: frozenset({P.LOGINS, P.SESSIONS_READ}),
     Role.MINI_APP: frozenset({P.LOGINS, P.TOKENS_ISSUE}),

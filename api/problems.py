@@ -17,6 +17,7 @@ from actors import errors as a
 from actors.core import app as c
 from actors.core.names import InvalidName
 from actors.core.transitions import AnotherLogin, MustWait, Refused
+from actors.core.webhook import InvalidWebhookUrl
 from api import errors as e
 from api.doors import doors
 from api.replies import seconds
@@ -183,6 +184,18 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "Cannot be opened",
         "The tenant's secrets cannot be opened with this keyring. Put the key back, or write the app anew.",
     ),
+    e.WebhookUnknown: _no(
+        _S.NOT_FOUND, "webhook_unknown", "Unknown webhook", "The tenant has no such webhook."
+    ),
+    e.TooManyWebhooks: _no(
+        _S.CONFLICT, "too_many_webhooks", "Too many webhooks", "A tenant has ten at most. Delete one first."
+    ),
+    InvalidWebhookUrl: _no(
+        _S.UNPROCESSABLE_ENTITY,
+        "webhook_url_invalid",
+        "No URL for webhooks",
+        "Give an https:// URL with a public address.",
+    ),
     e.TransactionReused: _no(
         _S.UNPROCESSABLE_ENTITY,
         "txn_reused",
@@ -347,7 +360,7 @@ def _place(error: Exception) -> str:
 
 def _detail(error: Exception, problem: Problem) -> str:
     match error:
-        case InvalidName() | c.InvalidApp() | a.AppSealed():
+        case InvalidName() | c.InvalidApp() | a.AppSealed() | InvalidWebhookUrl():
             return str(error)
         case e.Declined(detail=str(detail)):
             return detail

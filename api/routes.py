@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
-from api import bodies, event_replies, login_replies, replies, session_replies, tenant_replies
+from api import (
+    bodies,
+    event_replies,
+    login_replies,
+    replies,
+    session_replies,
+    tenant_replies,
+    webhook_replies,
+)
 from api.permissions import Access, Open, Permission
 
 ADMITTED = ("unauthenticated", "session_expired", "init_data_expired", "forbidden", "store_unavailable")
@@ -369,6 +377,91 @@ TENANTS = (
     ),
 )
 
+HOOKED = (*ADMITTED, "invalid_name", "tenant_mismatch", "unavailable")
+_WEBHOOKS = "/api/v1/tenants/{tenant_id}/webhooks"
+_WEBHOOK = f"{_WEBHOOKS}/{{webhook_id}}"
+
+WEBHOOKS = (
+    Route(
+        method="GET",
+        path=_WEBHOOKS,
+        needs=Permission.WEBHOOKS,
+        name="listWebhooks",
+        summary="Where a tenant is told what happens to its sessions.",
+        reply=webhook_replies.WebhooksReply,
+        problems=HOOKED,
+    ),
+    Route(
+        method="POST",
+        path=_WEBHOOKS,
+        needs=Permission.WEBHOOKS,
+        name="addWebhook",
+        summary="Be told what happens from now on; the answer has the secret, once.",
+        body=bodies.NewWebhookBody,
+        status=201,
+        reply=webhook_replies.NewWebhookReply,
+        problems=(*HOOKED, *READ, "webhook_url_invalid", "too_many_webhooks"),
+    ),
+    Route(
+        method="GET",
+        path=_WEBHOOK,
+        needs=Permission.WEBHOOKS,
+        name="readWebhook",
+        summary="How a webhook is.",
+        reply=webhook_replies.WebhookReply,
+        problems=(*HOOKED, "webhook_unknown"),
+    ),
+    Route(
+        method="PUT",
+        path=_WEBHOOK,
+        needs=Permission.WEBHOOKS,
+        name="changeWebhook",
+        summary="Give a webhook another URL, disable it, or enable it again: then it goes on where it had stopped.",
+        body=bodies.WebhookBody,
+        reply=webhook_replies.WebhookReply,
+        problems=(*HOOKED, *READ, "webhook_unknown", "webhook_url_invalid"),
+    ),
+    Route(
+        method="DELETE",
+        path=_WEBHOOK,
+        needs=Permission.WEBHOOKS,
+        name="deleteWebhook",
+        summary="Forget a webhook, and what it was yet to be told.",
+        status=204,
+        reply=None,
+        problems=(*HOOKED, "webhook_unknown"),
+    ),
+    Route(
+        method="POST",
+        path=f"{_WEBHOOK}/rotate",
+        needs=Permission.WEBHOOKS,
+        name="rotateWebhook",
+        summary="Get another secret; for a day the one before it signs too.",
+        reply=webhook_replies.NewWebhookReply,
+        problems=(*HOOKED, "webhook_unknown"),
+    ),
+    Route(
+        method="POST",
+        path=f"{_WEBHOOK}/ping",
+        needs=Permission.WEBHOOKS,
+        name="pingWebhook",
+        summary="Have a test sent; its delivery shows how it went.",
+        status=202,
+        reply=webhook_replies.PingReply,
+        problems=(*HOOKED, "webhook_unknown"),
+    ),
+    Route(
+        method="GET",
+        path=f"{_WEBHOOK}/deliveries",
+        needs=Permission.WEBHOOKS,
+        name="listDeliveries",
+        summary="What a webhook was told, and is yet to be told.",
+        query=bodies.DeliveriesQuery,
+        reply=webhook_replies.DeliveriesReply,
+        problems=(*HOOKED, "invalid_request", "webhook_unknown"),
+    ),
+)
+
 ROUTES = (
     Route(
         method="POST",
@@ -440,6 +533,7 @@ ROUTES = (
     *TOKENS,
     *OPERATORS,
     *TENANTS,
+    *WEBHOOKS,
     Route(
         method="GET",
         path="/",

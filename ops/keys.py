@@ -107,6 +107,8 @@ def rekey(*, keyring: KeyringPath, environment: Environment = "production") -> i
     )
     if done.apps:
         print(f"sealed anew: the apps of {done.apps} tenants")
+    if done.webhooks:
+        print(f"sealed anew: the secrets of {done.webhooks} webhooks")
     if done.left_behind:
         print(
             f"{done.left_behind} erased credentials are known by older keys only: keep these in the keyring, or a "

@@ -265,6 +265,41 @@ class OwnershipIncident:
 OwnershipEvent = (
     RenewalEnded | NodeFenced | NodesSeen | NodeLost | SessionTaken | SessionReleased | OwnershipIncident
 )
+
+
+class WebhookOutcome(StrEnum):
+    """How a try to deliver a webhook went: what arrived, what is tried again and why, what was given up."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    GONE = "gone"
+    UNREACHABLE = "unreachable"
+    TOO_SLOW = "too_slow"
+    ADDRESS_REFUSED = "address_refused"
+    SECRET_SEALED = "secret_sealed"  # noqa: S105 - an outcome's name
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTried:
+    """A webhook was told something, or was not; an `error` is a mistake of ours."""
+
+    tenant_id: str
+    webhook_id: str
+    outcome: WebhookOutcome
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookGivenUp:
+    """A webhook is told nothing more until somebody enables it."""
+
+    tenant_id: str
+    webhook_id: str
+    trouble: str
+
+
 SupervisorEvent = (
     LifeCrashed
     | SessionParked
@@ -283,6 +318,8 @@ SupervisorEvent = (
     | SessionBackup
     | BackupsRan
     | BackupsFailed
+    | WebhookTried
+    | WebhookGivenUp
 )
 Event = ActorEvent | SupervisorEvent | OwnershipEvent | ApiEvent
 Tell = Callable[[Event], None]

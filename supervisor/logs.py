@@ -41,6 +41,8 @@ from supervisor.events import (
     SessionBackup,
     SessionConverted,
     SessionParked,
+    WebhookGivenUp,
+    WebhookTried,
 )
 
 SECRET_NAMES = re.compile(
@@ -179,6 +181,12 @@ def note(event: Event) -> None:
             _note_backups(event)
         case RenewalEnded() | NodeFenced() | NodeLost() | OwnershipIncident():
             _note_node(event)
+        case WebhookTried(error=error) if error is not None:
+            log.error("webhook not sent", tenant=event.tenant_id, webhook=event.webhook_id, exc_info=error)
+        case WebhookGivenUp():
+            log.warning(
+                "webhook given up", tenant=event.tenant_id, webhook=event.webhook_id, trouble=event.trouble
+            )
         case RowDenied():
             log.error("row level security refused a statement")
         case _:

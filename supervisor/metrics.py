@@ -230,6 +230,17 @@ class Metrics:
         )
         for outcome in s.BackupOutcome:
             self._backups.labels(outcome)
+        self._webhook_deliveries = Counter(
+            "webhook_deliveries_total",
+            "Tries to deliver webhooks; dead are those that were given up.",
+            ["outcome"],
+            registry=registry,
+        )
+        for tried in s.WebhookOutcome:
+            self._webhook_deliveries.labels(tried)
+        self._webhooks_given_up = Counter(
+            "webhooks_given_up_total", "Webhooks that are told nothing more.", registry=registry
+        )
         self._backups_ran = Gauge(
             "session_backup_last_run_timestamp_seconds",
             "When the last run of this process ended in which every session was backed up or unchanged.",
@@ -311,6 +322,10 @@ class Metrics:
                 self._denied.inc()
             case s.SessionBackup(outcome=outcome):
                 self._backups.labels(outcome).inc()
+            case s.WebhookTried(outcome=tried):
+                self._webhook_deliveries.labels(tried).inc()
+            case s.WebhookGivenUp():
+                self._webhooks_given_up.inc()
             case s.BackupsRan(at=at, failed=0):
                 self._backups_ran.set(at)
             case s.BackupsRan():

@@ -30,6 +30,7 @@ from actors.adapters.redis import RedisTickets, open_redis
 from actors.adapters.sealing import Seals
 from actors.adapters.telegram import DcAddress, SessionFiles, TelegramApp, TelegramApps, TelethonLines
 from actors.adapters.vault import PostgresVault
+from actors.adapters.webhooks import PostgresWebhooks, WebhookSender
 from actors.bridge import in_trio, open_loop
 from actors.clock import Boottime, Clock
 from actors.core.foreign import TELEGRAM
@@ -72,6 +73,7 @@ from supervisor.standings import Standings
 from supervisor.tree import Child, Stage, standing
 from supervisor.view import View
 from supervisor.web import serving, was_cut_off
+from supervisor.webhooks import Webhooks
 
 PING_EVERY = 5.0
 SAMPLE_EVERY = 5.0
@@ -104,6 +106,8 @@ class Process:
     kept_apps: PostgresApps
     journal: PostgresJournal
     feed: Feed
+    kept_webhooks: PostgresWebhooks
+    webhooks: Webhooks
     apps: TelegramApps
     sessions: Sessions
     router: Router
@@ -178,6 +182,7 @@ class Process:
         logs.note(event)
         if isinstance(event, Transitioned):
             self.feed.ring(event.key.tenant_id)
+            self.webhooks.ring()
 
     @asynccontextmanager
     async def _bridge(self) -> AsyncIterator[None]:
@@ -208,6 +213,7 @@ class Process:
             self.vault = PostgresVault(self.store.database, seals, grace, self._epochs)
             self.kept_apps = PostgresApps(self.store.database, seals)
             self.journal = PostgresJournal(self.store.database)
+            self.kept_webhooks = PostgresWebhooks(self.store.database, seals)
             self.tickets = RedisTickets(redis)
             self.answers = RedisAnswers(redis)
             self.limits = RedisLimits(redis)
@@ -364,8 +370,11 @@ class Process:
     @asynccontextmanager
     async def _events(self) -> AsyncIterator[None]:
         self.feed = Feed(self.journal)
+        sender = WebhookSender(self._clock, allow_private=self._settings.webhook_allow_private)
+        self.webhooks = Webhooks(self.kept_webhooks, sender, self._clock, self._tell)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.feed.keep_looking)
+            nursery.start_soon(self.webhooks.keep_delivering)
             yield
             nursery.cancel_scope.cancel()
 
@@ -444,6 +453,9 @@ class Process:
             apps=self.apps,
             journal=self.journal,
             feed=self.feed,
+            webhooks=self.kept_webhooks,
+            webhooks_may_be_private=settings.webhook_allow_private,
+            ring_webhooks=self.webhooks.ring,
             **front_door(settings, self.store.database, self.limits, self._clock),
             tree=self.view.tree,
             clock=self._clock,

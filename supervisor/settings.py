@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     feature_unified_session_manager: bool = True
     sessions_base_path: Path = Path("/app/sessions")
     discover_sessions: bool = False
+    # Also http, and addresses of this machine and its network; for tests and closed networks.
+    webhook_allow_private: bool = False
     qr_ticket_ttl: int = Field(default=600, ge=60, le=600)
     session_lock_ttl: int = Field(default=30, ge=10, le=300)
     connects_per_second: int = Field(default=50, ge=1, le=1000)

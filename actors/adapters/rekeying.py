@@ -15,6 +15,7 @@ from actors.adapters.apps import PostgresApps
 from actors.adapters.opening import open_current, open_row
 from actors.adapters.postgres import Connection, Database, read_sql
 from actors.adapters.sealing import Seals, WrappedKey
+from actors.adapters.webhooks import PostgresWebhooks
 from actors.core.names import SessionKey
 from actors.errors import AppSealed, CredentialSealed
 
@@ -41,9 +42,16 @@ class Rekeyed:
     fingerprints: int = 0
     apps: int = 0
     """Tenants whose own api_hash or proxy was sealed anew."""
+    webhooks: int = 0
+    """Webhooks whose secrets were sealed anew."""
     left_behind: int = 0
     """Erased credentials: they are known by an older key for ever, for nothing is left to compute another from."""
     refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How much was brought under the current key."""
+        return self.data_keys + self.fingerprints + self.apps + self.webhooks
 
 
 @dataclass(slots=True)
@@ -62,6 +70,7 @@ class Rekeying:
         self._seals = seals
         self._tell = tell
         self._apps = PostgresApps(database, seals)
+        self._webhooks = PostgresWebhooks(database, seals)
 
     async def rekey(self) -> Rekeyed:
         """Wrap every data key and know every credential by the keyring's current key. Raises StoreUnavailable.
@@ -69,12 +78,13 @@ class Rekeying:
         Gone through again until nothing new is found: a service that reads its keyring late writes with the old key.
         """
         done, before = Rekeyed(), -1
-        while done.data_keys + done.fingerprints + done.apps > before:
-            before = done.data_keys + done.fingerprints + done.apps
+        while done.count > before:
+            before = done.count
             done.refused.clear()
             await self._rewrap_all(done)
             await self._rename_all(done)
             await self._reseal_apps(done)
+            await self._reseal_webhooks(done)
         done.left_behind = await self._database.as_service(self._count_left)
         return done
 
@@ -95,6 +105,7 @@ class Rekeying:
         await self._each(_SESSIONS, [], ["tenant_id", "app_id"], ["", ""], its_own)
         await self._each(_SEALED, [None], _CREDENTIAL, ["", "", ""], another)
         await self._verify_apps(seen)
+        await self._verify_webhooks(seen)
         return seen
 
     # -- rekey
@@ -154,6 +165,15 @@ class Rekeying:
             else:
                 done.apps += 1
 
+    async def _reseal_webhooks(self, done: Rekeyed) -> None:
+        for name in await self._webhooks.to_reseal():
+            try:
+                await self._webhooks.reseal(*name)
+            except CredentialSealed as sealed:
+                done.refused["webhook {1} of {0}".format(*name)] = str(sealed)
+            else:
+                done.webhooks += 1
+
     async def _count_left(self, connection: Connection) -> int:
         count: int = await connection.fetchval(_LEFT, self._seals.current)
         return count
@@ -184,6 +204,15 @@ class Rekeying:
                 await self._apps.read(tenant_id)
             except AppSealed as sealed:
                 seen.refused[f"app of {tenant_id}"] = str(sealed)
+            else:
+                seen.opened += 1
+
+    async def _verify_webhooks(self, seen: Verified) -> None:
+        for name in await self._webhooks.every():
+            try:
+                await self._webhooks.check(*name)
+            except CredentialSealed as sealed:
+                seen.refused["webhook {1} of {0}".format(*name)] = str(sealed)
             else:
                 seen.opened += 1
 

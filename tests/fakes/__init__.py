@@ -9,6 +9,7 @@ from actors.clock import Clock
 from actors.guards import ApiKeys, Limits
 from actors.ports import Answers, Apps, Farewells, Journal, OpenTelegram, Store, Tickets, Vault
 from actors.post import Doorbell, Post
+from actors.webhooks import Outbox, Webhooks
 from tests.fakes.apps import SERVICE, FakeApps
 from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.guards import FakeApiKeys, FakeLimits
@@ -16,6 +17,7 @@ from tests.fakes.post import FakeDoorbell, FakePost
 from tests.fakes.stores import FakeAnswers, FakeJournal, FakeStore, FakeTickets
 from tests.fakes.telegram import FakeAccount, FakeSession, FakeTelegram, Stall
 from tests.fakes.vault import FakeVault
+from tests.fakes.webhooks import FakeOutbox, FakeWebhooks
 
 __all__ = [
     "SERVICE",
@@ -27,12 +29,14 @@ __all__ = [
     "FakeDoorbell",
     "FakeJournal",
     "FakeLimits",
+    "FakeOutbox",
     "FakePost",
     "FakeSession",
     "FakeStore",
     "FakeTelegram",
     "FakeTickets",
     "FakeVault",
+    "FakeWebhooks",
     "Stall",
 ]
 
@@ -48,6 +52,9 @@ _APPS: Callable[[], Apps] = FakeApps
 _JOURNAL: Callable[[FakeStore], Journal] = FakeJournal
 _TICKETS: Callable[[], Tickets] = FakeTickets
 _OPEN_TELEGRAM: Callable[[Clock, FakeVault], OpenTelegram] = FakeTelegram
+
+_OUTBOX: Callable[[], Outbox] = FakeOutbox
+_WEBHOOKS: Callable[[], Webhooks] = FakeWebhooks
 
 
 def _vault() -> Vault:

@@ -36,6 +36,7 @@ from tests.fakes import (
     FakeStore,
     FakeTelegram,
     FakeTickets,
+    FakeWebhooks,
 )
 from tests.http.credentials import MINI_APPS, SUPABASE
 from tests.http.fakes import LocalDirectory
@@ -77,6 +78,7 @@ class World:
     answers: FakeAnswers
     apps: FakeApps
     journal: FakeJournal
+    webhooks: FakeWebhooks
     api_keys: FakeApiKeys
     limits: FakeLimits
     telegram: FakeTelegram
@@ -188,7 +190,7 @@ async def open_world() -> AsyncIterator[World]:
     """A service of its own."""
     clock = Clock()
     store, tickets, answers, apps = FakeStore(), FakeTickets(), FakeAnswers(), FakeApps()
-    journal = FakeJournal(store)
+    journal, webhooks = FakeJournal(store), FakeWebhooks()
     telegram = FakeTelegram(clock, store.vault)
     keys, limits = FakeApiKeys(), FakeLimits()
     events: list[ApiEvent] = []
@@ -202,6 +204,7 @@ async def open_world() -> AsyncIterator[World]:
             apps=apps,
             journal=journal,
             feed=Feed(journal),
+            webhooks=webhooks,
             api_keys=keys,
             callback_keys=DerivedCallbackKeys(TOKEN_KEY),
             limits=limits,
@@ -224,6 +227,7 @@ async def open_world() -> AsyncIterator[World]:
             answers,
             apps,
             journal,
+            webhooks,
             keys,
             limits,
             telegram,

@@ -18,6 +18,7 @@ from actors.core import messages as m
 from actors.core.names import InvalidName
 from actors.core.states import Reason
 from actors.core.transitions import AnotherLogin, MustWait, Refused
+from actors.core.webhook import InvalidWebhookUrl
 from api import errors as e
 from api.app import BODY_TIMEOUT
 from api.doors import Readiness
@@ -264,6 +265,24 @@ async def no_app(world: World, _: VirtualTime) -> Answer:
     return await world.call("GET", f"/api/v1/tenants/{CANARY}/app", credential=SERVICE_KEY)
 
 
+HOOKS = "/api/v1/tenants/demo/webhooks"
+
+
+async def no_webhook(world: World, _: VirtualTime) -> Answer:
+    return await world.call("GET", f"{HOOKS}/{CANARY}", credential=SERVICE_KEY)
+
+
+async def too_many_webhooks(world: World, _: VirtualTime) -> Answer:
+    for _number in range(11):
+        body = {"url": f"https://hooks.example/{CANARY}"}
+        answer = await world.call("POST", HOOKS, body, credential=SERVICE_KEY)
+    return answer
+
+
+async def webhook_to_ourselves(world: World, _: VirtualTime) -> Answer:
+    return await world.call("POST", HOOKS, {"url": f"https://127.0.0.1/{CANARY}"}, credential=SERVICE_KEY)
+
+
 async def half_an_app(world: World, _: VirtualTime) -> Answer:
     return await _give_app(world, api_hash=CANARY)
 
@@ -311,6 +330,9 @@ SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Ans
     c.DishonestDevice: dishonest_device,
     c.InvalidProxy: broken_proxy,
     a.AppSealed: sealed_app,
+    e.WebhookUnknown: no_webhook,
+    e.TooManyWebhooks: too_many_webhooks,
+    InvalidWebhookUrl: webhook_to_ourselves,
     e.TransactionReused: transaction_twice,
     e.TransactionInWork: transaction_in_work,
     e.AlreadyAuthorized: linked_already,

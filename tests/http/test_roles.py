@@ -23,6 +23,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "CallbackBody": {"ticket": "x" * 43, "tg_user_id": ANNA, "two_fa_required": False},
     "IssueBody": {"tenant_id": "demo"},
     "AppBody": {"proxy": None},
+    "NewWebhookBody": {"url": "https://hooks.example/x"},
+    "WebhookBody": {"url": "https://hooks.example/x", "enabled": True},
 }
 SOMEBODY = [None, *Role]
 STRANGERS = {"unauthenticated", "session_expired", "init_data_expired"}
@@ -40,7 +42,8 @@ def _named(value: object) -> str:
 
 
 async def _ask(world: World, route: Route, header: str) -> Answer:
-    path = route.path.format(tenant_id="demo", app_id="main", ticket="x" * 43, name="main.js")
+    names = {"tenant_id": "demo", "app_id": "main", "ticket": "x" * 43, "name": "main.js"}
+    path = route.path.format(**names, webhook_id="x" * 12)
     body = BODIES[route.body.__name__] if route.body else None
     headers = {"Authorization": header, "X-Ticket": "x" * 43}
     if route.reply == "text/event-stream":

@@ -99,6 +99,7 @@ class Known:
 
     texts: set[str]
     tickets: list[str] = field(default_factory=list)
+    webhooks: list[str] = field(default_factory=list)
 
 
 class TwoTenants(RuleBasedStateMachine):
@@ -218,6 +219,57 @@ class TwoTenants(RuleBasedStateMachine):
             assert kind in {"key", "user"}
 
     @rule(tenant=tenants, owner=tenants, kind=kinds, app=apps)
+    def add_a_webhook(self, tenant: str, owner: str, kind: str, app: str) -> None:
+        url = f"https://hooks.example/of-{owner}"
+        path = f"/api/v1/tenants/{owner}/webhooks"
+        answer = self._ask(tenant, kind, app, "POST", path, {"url": url})
+        if owner != tenant:
+            assert answer.code in {"tenant_mismatch", "forbidden"}
+        elif answer.status == 201:
+            made = answer.json
+            self._known[tenant].texts |= {made["webhook_id"], made["secret"], url}
+            self._known[tenant].webhooks.append(made["webhook_id"])
+
+    @rule(
+        tenant=tenants,
+        owner=tenants,
+        named=tenants,
+        kind=kinds,
+        app=apps,
+        pick=st.integers(0, 50),
+        what=st.sampled_from(("read", "list", "change", "rotate", "ping", "deliveries", "delete")),
+    )
+    def use_a_webhook(
+        self, tenant: str, owner: str, named: str, kind: str, app: str, pick: int, what: str
+    ) -> None:
+        """One that may be the other's, under either tenant's name."""
+        hooks = self._known[owner].webhooks
+        if not hooks:
+            return
+        base, webhook_id = f"/api/v1/tenants/{named}/webhooks", hooks[pick % len(hooks)]
+        match what:
+            case "list":
+                answer = self._ask(tenant, kind, app, "GET", base)
+                assert named == tenant or answer.code in {"tenant_mismatch", "forbidden"}
+                return
+            case "change":
+                body = {"url": "https://hooks.example/new", "enabled": False}
+                answer = self._ask(tenant, kind, app, "PUT", f"{base}/{webhook_id}", body)
+            case "read" | "delete":
+                method = "GET" if what == "read" else "DELETE"
+                answer = self._ask(tenant, kind, app, method, f"{base}/{webhook_id}")
+            case _:
+                method = "GET" if what == "deliveries" else "POST"
+                answer = self._ask(tenant, kind, app, method, f"{base}/{webhook_id}/{what}")
+        if {tenant, named, owner} != {tenant}:
+            assert answer.code in {"tenant_mismatch", "forbidden", "webhook_unknown"}
+            assert self._call(_has_webhook, owner, webhook_id)
+        elif answer.status == 204:
+            hooks.remove(webhook_id)
+        elif what == "rotate" and answer.status == 200:
+            self._known[tenant].texts.add(answer.json["secret"])
+
+    @rule(tenant=tenants, owner=tenants, kind=kinds, app=apps)
     def ask_for_a_token(self, tenant: str, owner: str, kind: str, app: str) -> None:
         answer = self._ask(tenant, kind, app, "POST", "/api/v1/session", {"tenant_id": owner})
         if answer.status == 200:
@@ -302,6 +354,11 @@ async def _snapshots(world: World, tenant: str) -> dict[SessionKey, tuple[str, i
             snapshot = await world.directory.look(key)
             looked[key] = (snapshot.state.name, snapshot.version)
     return looked
+
+
+async def _has_webhook(world: World, tenant: str, webhook_id: str) -> bool:
+    await trio.lowlevel.checkpoint()
+    return (tenant, webhook_id) in world.webhooks.kept
 
 
 def _credential(world: World, tenant: str, kind: str, app: str) -> str:

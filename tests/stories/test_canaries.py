@@ -198,6 +198,20 @@ async def other_ways(service: Running, header: dict[str, str]) -> None:
     await service.call("POST", "/api/v1/login/start/bot", json=body, headers=header)
 
 
+async def hook_up(service: Running, header: dict[str, str]) -> None:
+    """A webhook, whose secrets are told once; and its tenant's events."""
+    path = "/api/v1/tenants/demo/webhooks"
+    made = await service.http.post(path, json={"url": "https://hooks.example/x"}, headers=header)
+    service.keep("webhook's secret", made.json()["secret"])
+    webhook = f"{path}/{made.json()['webhook_id']}"
+    rotated = await service.http.post(f"{webhook}/rotate", headers=header)
+    service.keep("webhook's next secret", rotated.json()["secret"])
+    for shown in (path, webhook, f"{webhook}/deliveries", "/api/v1/sessions/demo/main/events"):
+        answer = await service.http.get(shown, headers=header)
+        assert answer.status_code == 200
+        assert hits(service.secrets, shown, answer.content) == []
+
+
 async def call_back(service: Running, ticket: str) -> None:
     """A signed callback, a forged one, and one twice."""
     for name in ("MINIAPP_HMAC_SECRET", "MINIAPP_HMAC_SECRET_NEXT"):
@@ -286,6 +300,7 @@ async def test_no_secret_is_found_where_it_does_not_belong(
         ticket = await log_in(service, sandbox, known["key"])
         await other_ways(service, known["service"])
         await call_back(service, ticket)
+        await hook_up(service, known["key"])
         for header in known.values():
             await service.call("GET", "/api/v1/login/flows", headers=header)
             await service.call("GET", "/api/v1/sessions", headers=header)

@@ -154,6 +154,20 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "why": "boom",
         "exc_info": BOOM,
     },
+    s.WebhookTried("acme", "w1", s.WebhookOutcome.FAILED, BOOM): {
+        "event": "webhook not sent",
+        "log_level": "error",
+        "tenant": "acme",
+        "webhook": "w1",
+        "exc_info": BOOM,
+    },
+    s.WebhookGivenUp("acme", "w1", "refused"): {
+        "event": "webhook given up",
+        "log_level": "warning",
+        "tenant": "acme",
+        "webhook": "w1",
+        "trouble": "refused",
+    },
     s.RowDenied(): {"event": "row level security refused a statement", "log_level": "error"},
     s.RenewalEnded(s.RenewalOutcome.UNANSWERED): {
         "event": "this node was not renewed",
@@ -194,6 +208,7 @@ COUNTED: list[s.Event] = [
     s.NodesSeen(3, 100),
     s.SessionTaken(KEY, "clean"),
     s.SessionReleased(KEY, is_clean=True),
+    s.WebhookTried("acme", "w1", s.WebhookOutcome.DELIVERED),
     QrStarted(QrStart.SHOWN),
 ]
 
@@ -220,6 +235,17 @@ def test_what_becomes_of_session_files_is_counted() -> None:
     assert value("fingerprint_drift_total") == 1
     assert value("fingerprint_computation_duration_seconds_count") == 1
     assert value("fingerprint_computation_duration_seconds_sum") == 0.002
+
+
+def test_webhooks_are_counted_by_how_it_went_and_by_nobodys_name() -> None:
+    metrics = Metrics(sandbox=True)
+    metrics.observe(s.WebhookTried("acme", "w1", s.WebhookOutcome.TOO_SLOW))
+    metrics.observe(s.WebhookGivenUp("acme", "w1", "refused"))
+
+    value = metrics.registry.get_sample_value
+    assert value("webhook_deliveries_total", {"outcome": "too_slow"}) == 1
+    assert value("webhook_deliveries_total", {"outcome": "delivered"}) == 0
+    assert value("webhooks_given_up_total") == 1
 
 
 @pytest.mark.parametrize("event", COUNTED, ids=lambda event: type(event).__name__)

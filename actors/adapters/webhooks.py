@@ -1,0 +1,348 @@
+"""Webhooks and their outbox in PostgreSQL, and the sending of them. Secrets leave this process only sealed."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import trio
+from standardwebhooks import Webhook as Signer
+
+from actors.adapters.journal import journal_line
+from actors.adapters.postgres import Connection, Database, read_sql
+from actors.adapters.sealing import Seals
+from actors.clock import Clock
+from actors.core.secret import Secret
+from actors.core.webhook import InvalidWebhookUrl, check_webhook_url, is_public
+from actors.errors import CredentialSealed
+from actors.webhooks import Delivery, Due, Sealed, Sent, Trouble, Webhook, WebhookStatus
+
+LEASE = 60.0
+"""Seconds for which a delivery is one node's alone: longer than any try lasts."""
+
+DEADLINE = 15.0
+"""Seconds for one try, from the name's resolution to the answer's head."""
+
+FED_AT_ONCE = 50
+LINES_AT_ONCE = 200
+MOST_DUE = 1000
+"""Of one webhook; beyond that the journal keeps the rest."""
+
+OF_ONE_TENANT = 4
+"""Deliveries under way at a time, so that one tenant's slow server holds up nobody else."""
+
+HOLDS_UP = 5
+"""Failures after which a delivery holds up its session's later ones no more."""
+
+KEPT = 7 * 86_400.0
+"""Seconds for which one can read what became of a delivery."""
+
+NOTHING_ARRIVED = 86_400.0
+"""Seconds after which a webhook is given up with the delivery that is."""
+
+ADDRESSES = 3
+"""Of one name, that are tried one after the other."""
+
+_SQL = {
+    name: read_sql(f"webhooks/{name}")
+    for name in (
+        "add", "all", "change", "claim", "deliveries", "delivered", "erase", "failed", "feed", "list", "lock",
+        "lock_one", "ping", "read", "remove", "reseal", "rotate", "to_reseal",
+    )
+}  # fmt: skip
+
+Row = asyncpg.Record
+
+
+def new_secret() -> Secret:
+    """32 random bytes, as Standard Webhooks writes them."""
+    return Secret("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+
+
+class PostgresWebhooks:
+    """The Webhooks and Outbox ports in PostgreSQL."""
+
+    def __init__(self, database: Database, seals: Seals) -> None:
+        self._database = database
+        self._seals = seals
+
+    # -- for tenants, each in its own name: it sees no other's rows
+
+    async def all(self, tenant_id: str) -> list[Webhook]:
+        """See the port."""
+        return [_webhook(row) for row in await self._rows(tenant_id, "list", tenant_id)]
+
+    async def read(self, tenant_id: str, webhook_id: str) -> Webhook | None:
+        """See the port."""
+        return _one(await self._rows(tenant_id, "read", tenant_id, webhook_id))
+
+    async def add(self, tenant_id: str, url: str, at_most: int) -> Sealed | None:
+        """See the port."""
+        webhook_id, secret = uuid4().hex[:12], new_secret()
+        row = (tenant_id, webhook_id, url, *self._seal(secret, tenant_id, webhook_id, 1), at_most)
+
+        async def work(connection: Connection) -> list[Row]:
+            await connection.fetch(_SQL["lock"], tenant_id)
+            return await connection.fetch(_SQL["add"], *row)
+
+        added = _one(await self._database.as_tenant(tenant_id, work))
+        return None if added is None else Sealed(webhook=added, secret=secret)
+
+    async def change(
+        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus
+    ) -> Webhook | None:
+        """See the port."""
+        return _one(await self._rows(tenant_id, "change", tenant_id, webhook_id, url, status))
+
+    async def remove(self, tenant_id: str, webhook_id: str) -> bool:
+        """See the port."""
+        return bool(await self._rows(tenant_id, "remove", tenant_id, webhook_id))
+
+    async def rotate(self, tenant_id: str, webhook_id: str, overlap: float) -> Sealed | None:
+        """See the port. It takes no secret to be opened."""
+        secret = new_secret()
+
+        async def work(connection: Connection) -> list[Row]:
+            kept = await connection.fetchrow(_SQL["lock_one"], tenant_id, webhook_id)
+            if kept is None:
+                return []
+            number = kept["secret_number"] + 1
+            sealed = self._seal(secret, tenant_id, webhook_id, number)
+            return await connection.fetch(_SQL["rotate"], tenant_id, webhook_id, *sealed, number, overlap)
+
+        rotated = _one(await self._database.as_tenant(tenant_id, work))
+        return None if rotated is None else Sealed(webhook=rotated, secret=secret)
+
+    async def ping(self, tenant_id: str, webhook_id: str) -> str | None:
+        """See the port."""
+        message_id = f"msg_ping_{uuid4().hex}"
+        return message_id if await self._rows(tenant_id, "ping", tenant_id, webhook_id, message_id) else None
+
+    async def deliveries(self, tenant_id: str, webhook_id: str, limit: int) -> list[Delivery]:
+        """See the port."""
+        rows = await self._rows(tenant_id, "deliveries", tenant_id, webhook_id, limit)
+        return [Delivery(**dict(row)) for row in rows]
+
+    # -- the outbox, across tenants
+
+    async def feed(self) -> int:
+        """See the port."""
+        (row,) = await self._as_service("feed", FED_AT_ONCE, LINES_AT_ONCE, MOST_DUE)
+        return int(row["count"])
+
+    async def claim(self, limit: int) -> list[Due]:
+        """See the port."""
+        rows = await self._as_service("claim", limit, OF_ONE_TENANT, LEASE, HOLDS_UP)
+        return [self._due(row) for row in rows]
+
+    async def delivered(self, due: Due, answer: int | None) -> None:
+        """See the port."""
+        await self._as_service(
+            "delivered", due.tenant_id, due.webhook_id, due.message_id, due.attempt, answer
+        )
+
+    async def failed(self, due: Due, sent: Sent, again_in: float | None) -> bool:
+        """See the port."""
+        gone = sent.trouble is Trouble.GONE
+        names = (due.tenant_id, due.webhook_id, due.message_id, due.attempt)
+        rows = await self._as_service(
+            "failed", *names, sent.answer, sent.trouble, again_in, gone, NOTHING_ARRIVED
+        )
+        return any(row["given_up"] for row in rows)
+
+    async def erase(self) -> int:
+        """See the port."""
+        (row,) = await self._as_service("erase", KEPT)
+        return int(row["count"])
+
+    # -- for changing keys, across tenants
+
+    async def to_reseal(self) -> list[tuple[str, str]]:
+        """Tenant and id of the webhooks whose secrets another key than the current one seals."""
+        return [tuple(row) for row in await self._as_service("to_reseal", self._seals.current)]
+
+    async def every(self) -> list[tuple[str, str]]:
+        """Tenant and id of every webhook."""
+        return [tuple(row) for row in await self._as_service("all")]
+
+    async def check(self, tenant_id: str, webhook_id: str) -> None:
+        """Open its secrets. Raises CredentialSealed."""
+        for row in await self._as_service("read", tenant_id, webhook_id):
+            self._open(row)
+
+    async def reseal(self, tenant_id: str, webhook_id: str) -> None:
+        """Seal its secrets with the current key. Raises CredentialSealed. One transaction, or a rotation is lost."""
+
+        async def work(connection: Connection) -> None:
+            row = await connection.fetchrow(_SQL["lock_one"], tenant_id, webhook_id)
+            if row is None:
+                return
+            number, opened = row["secret_number"], self._open(row)
+            fresh = [self._seal(each, tenant_id, webhook_id, number - at) for at, each in enumerate(opened)]
+            sealed, previous = fresh[0], fresh[1] if len(fresh) > 1 else (None, None)
+            await connection.execute(_SQL["reseal"], tenant_id, webhook_id, *sealed, *previous)
+
+        await self._database.as_service(work)
+
+    # -- rows
+
+    def _seal(self, secret: Secret, tenant_id: str, webhook_id: str, number: int) -> tuple[bytes, str]:
+        return self._seals.seal_secret(secret, tenant_id, "webhook", webhook_id, str(number))
+
+    def _open(self, row: Row) -> tuple[Secret, ...]:
+        """The secret, and the one before it if it is there. Raises CredentialSealed."""
+        place, number = (row["tenant_id"], "webhook", row["webhook_id"]), row["secret_number"]
+        opened = self._seals.open_secret(row["secret_sealed"], row["secret_key"], *place, str(number))
+        if row["previous_sealed"] is None:
+            return (opened,)
+        before = str(number - 1)
+        return opened, self._seals.open_secret(row["previous_sealed"], row["previous_key"], *place, before)
+
+    def _due(self, row: Row) -> Due:
+        try:
+            opened, sealed = self._open(row), None
+        except CredentialSealed as why:
+            opened, sealed = (), str(why)
+        return Due(
+            tenant_id=row["tenant_id"],
+            webhook_id=row["webhook_id"],
+            message_id=row["message_id"],
+            attempt=row["attempts"],
+            url=row["url"],
+            secrets=opened,
+            line=None if row["seq"] is None else journal_line(row),
+            sealed=sealed,
+        )
+
+    async def _rows(self, tenant_id: str, statement: str, *args: object) -> list[Row]:
+        return await self._database.as_tenant(tenant_id, _fetching(_SQL[statement], args))
+
+    async def _as_service(self, statement: str, *args: object) -> list[Row]:
+        return await self._database.as_service(_fetching(_SQL[statement], args))
+
+
+def _fetching(statement: str, args: Sequence[object]) -> Callable[[Connection], Awaitable[list[Row]]]:
+    async def fetch(connection: Connection) -> list[Row]:
+        return await connection.fetch(statement, *args)
+
+    return fetch
+
+
+def _one(rows: Sequence[Row]) -> Webhook | None:
+    return _webhook(rows[0]) if rows else None
+
+
+def _webhook(row: Row) -> Webhook:
+    return Webhook(
+        tenant_id=row["tenant_id"],
+        webhook_id=row["webhook_id"],
+        url=row["url"],
+        status=WebhookStatus(row["status"]),
+        position=row["position"],
+        failing_since=_seconds(row["failing_since"]),
+        created_at=row["created_at"].timestamp(),
+        previous_secret_until=_seconds(row["previous_until"]),
+    )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+# -- sending
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The IP addresses of a name. Raises OSError."""
+    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class WebhookSender:
+    """Sends messages as Standard Webhooks wants them signed, to public addresses only.
+
+    It connects to the very address that it has judged, so that a name which moves a moment later is of no use.
+    Redirects are answers like others, and of an answer only the head is read.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        allow_private: bool = False,
+        resolve: Resolve = resolve,
+        trusted: ssl.SSLContext | None = None,
+    ) -> None:
+        self._clock = clock
+        self._allow_private = allow_private
+        self._resolve = resolve
+        self._trusted = trusted or ssl.create_default_context()
+
+    async def __call__(self, due: Due, body: str) -> Sent:
+        """See SendWebhook."""
+        with trio.move_on_after(DEADLINE):
+            return await self._send(due, body)
+        return Sent(trouble=Trouble.TOO_SLOW)
+
+    async def _send(self, due: Due, body: str) -> Sent:
+        try:
+            url = httpx.URL(check_webhook_url(due.url, allow_private=self._allow_private))
+            addresses = await self._resolve(url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+        except InvalidWebhookUrl:
+            return Sent(trouble=Trouble.ADDRESS_REFUSED)
+        except (OSError, UnicodeError):
+            return Sent(trouble=Trouble.UNREACHABLE)
+        if not self._allow_private and not all(map(is_public, addresses)):
+            return Sent(trouble=Trouble.ADDRESS_REFUSED)
+        # No connection is kept: the pool knows them by address, and a name's certificate is not another name's.
+        async with httpx.AsyncClient(verify=self._trusted, trust_env=False, timeout=DEADLINE) as client:
+            for address in addresses[:ADDRESSES]:
+                sent = await self._try(client, url, address, self._signed(due, body), body)
+                if sent.trouble is not Trouble.UNREACHABLE:
+                    return sent
+        return Sent(trouble=Trouble.UNREACHABLE)
+
+    async def _try(
+        self, client: httpx.AsyncClient, url: httpx.URL, address: str, headers: dict[str, str], body: str
+    ) -> Sent:
+        request = client.build_request(
+            "POST",
+            url.copy_with(host=address),
+            content=body.encode(),
+            headers=headers | {"Host": url.netloc.decode("ascii")},
+            extensions={"sni_hostname": url.raw_host.decode("ascii")},
+        )
+        try:
+            response = await client.send(request, stream=True)
+        except httpx.TimeoutException:
+            return Sent(trouble=Trouble.TOO_SLOW)
+        except (httpx.HTTPError, OSError, ssl.SSLError):
+            return Sent(trouble=Trouble.UNREACHABLE)
+        await response.aclose()
+        status = response.status_code
+        if response.is_success:
+            return Sent(status)
+        return Sent(status, Trouble.GONE if status == httpx.codes.GONE else Trouble.REFUSED)
+
+    def _signed(self, due: Due, body: str) -> dict[str, str]:
+        at = datetime.fromtimestamp(int(self._clock.now()), UTC)
+        signatures = (Signer(secret.reveal()).sign(due.message_id, at, body) for secret in due.secrets)
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": "UnifiedSessionManager",
+            "webhook-id": due.message_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+
+
+_PORTS = {"https": 443, "http": 80}

@@ -1,0 +1,122 @@
+"""Routes by which a tenant says where it wants to be told what happens to its sessions."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from quart import Blueprint, Response
+
+from actors.bridge import in_trio
+from actors.core.webhook import check_webhook_url
+from actors.webhooks import WebhookStatus
+from api import bodies
+from api.caller import present_caller
+from api.doors import doors
+from api.errors import TooManyWebhooks, WebhookUnknown
+from api.webhook_replies import (
+    DeliveriesReply,
+    PingReply,
+    WebhooksReply,
+    delivery_reply,
+    new_webhook_reply,
+    webhook_reply,
+)
+
+webhooks = Blueprint("webhooks", __name__, url_prefix="/api/v1/tenants/<tenant_id>/webhooks")
+
+AT_MOST = 10
+"""Webhooks of one tenant."""
+
+OVERLAP = 86_400.0
+"""Seconds for which the secret before goes on to sign too."""
+
+Json = dict[str, Any]
+
+
+@webhooks.get("")
+async def list_webhooks(tenant_id: str) -> Json:
+    """Show all of them."""
+    tenant = present_caller().tenant(tenant_id)
+    found = await in_trio(doors().webhooks.all, tenant)
+    return WebhooksReply(webhooks=[webhook_reply(each) for each in found]).model_dump(mode="json")
+
+
+@webhooks.post("")
+async def add_webhook(tenant_id: str) -> tuple[Json, int]:
+    """Make one, and tell its secret."""
+    tenant = present_caller().tenant(tenant_id)
+    url = _checked((await bodies.read(bodies.NewWebhookBody)).url)
+    made = await in_trio(doors().webhooks.add, tenant, url, AT_MOST)
+    if made is None:
+        raise TooManyWebhooks
+    return new_webhook_reply(made).model_dump(mode="json"), HTTPStatus.CREATED
+
+
+@webhooks.get("/<webhook_id>")
+async def read_webhook(tenant_id: str, webhook_id: str) -> Json:
+    """Show one."""
+    tenant = present_caller().tenant(tenant_id)
+    found = await in_trio(doors().webhooks.read, tenant, webhook_id)
+    if found is None:
+        raise WebhookUnknown
+    return webhook_reply(found).model_dump(mode="json")
+
+
+@webhooks.put("/<webhook_id>")
+async def change_webhook(tenant_id: str, webhook_id: str) -> Json:
+    """Give it another URL, disable it, or enable it again."""
+    tenant = present_caller().tenant(tenant_id)
+    body = await bodies.read(bodies.WebhookBody)
+    status = WebhookStatus.ENABLED if body.enabled else WebhookStatus.DISABLED
+    changed = await in_trio(doors().webhooks.change, tenant, webhook_id, _checked(body.url), status)
+    if changed is None:
+        raise WebhookUnknown
+    doors().ring_webhooks()
+    return webhook_reply(changed).model_dump(mode="json")
+
+
+@webhooks.delete("/<webhook_id>")
+async def delete_webhook(tenant_id: str, webhook_id: str) -> Response:
+    """Forget it, and what it was yet to be told."""
+    tenant = present_caller().tenant(tenant_id)
+    if not await in_trio(doors().webhooks.remove, tenant, webhook_id):
+        raise WebhookUnknown
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@webhooks.post("/<webhook_id>/rotate")
+async def rotate_webhook(tenant_id: str, webhook_id: str) -> Json:
+    """Make another secret, and tell it; the one before signs too for a day."""
+    tenant = present_caller().tenant(tenant_id)
+    made = await in_trio(doors().webhooks.rotate, tenant, webhook_id, OVERLAP)
+    if made is None:
+        raise WebhookUnknown
+    return new_webhook_reply(made).model_dump(mode="json")
+
+
+@webhooks.post("/<webhook_id>/ping")
+async def ping_webhook(tenant_id: str, webhook_id: str) -> tuple[Json, int]:
+    """Send a test; its delivery shows how it went."""
+    tenant = present_caller().tenant(tenant_id)
+    message_id = await in_trio(doors().webhooks.ping, tenant, webhook_id)
+    if message_id is None:
+        raise WebhookUnknown
+    doors().ring_webhooks()
+    return PingReply(message_id=message_id).model_dump(mode="json"), HTTPStatus.ACCEPTED
+
+
+@webhooks.get("/<webhook_id>/deliveries")
+async def list_deliveries(tenant_id: str, webhook_id: str) -> Json:
+    """Show what it was told, and is yet to be told."""
+    tenant = present_caller().tenant(tenant_id)
+    query = bodies.read_query(bodies.DeliveriesQuery)
+    here = doors().webhooks
+    if await in_trio(here.read, tenant, webhook_id) is None:
+        raise WebhookUnknown
+    found = await in_trio(here.deliveries, tenant, webhook_id, query.limit)
+    return DeliveriesReply(deliveries=[delivery_reply(each) for each in found]).model_dump(mode="json")
+
+
+def _checked(url: str) -> str:
+    return check_webhook_url(url, allow_private=doors().webhooks_may_be_private)

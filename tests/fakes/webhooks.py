@@ -1,0 +1,153 @@
+"""A twin of where tenants' webhooks are kept, in a dict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import trio
+
+from actors.core.secret import Secret
+from actors.errors import StoreUnavailable
+from actors.webhooks import Delivery, Due, Sealed, Sent, Webhook, WebhookStatus
+
+
+class FakeWebhooks:
+    """Webhooks in a dict. `down = True` is an outage."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.kept: dict[tuple[str, str], Webhook] = {}
+        self.pings: list[tuple[str, str, str]] = []
+
+    async def all(self, tenant_id: str) -> list[Webhook]:
+        await self._reach()
+        return [webhook for (tenant, _), webhook in self.kept.items() if tenant == tenant_id]
+
+    async def read(self, tenant_id: str, webhook_id: str) -> Webhook | None:
+        await self._reach()
+        return self.kept.get((tenant_id, webhook_id))
+
+    async def add(self, tenant_id: str, url: str, at_most: int) -> Sealed | None:
+        if len(await self.all(tenant_id)) >= at_most:
+            return None
+        webhook = Webhook(
+            tenant_id=tenant_id,
+            webhook_id=uuid4().hex[:12],
+            url=url,
+            status=WebhookStatus.ENABLED,
+            position=0,
+            failing_since=None,
+            created_at=1.0,
+        )
+        self.kept[tenant_id, webhook.webhook_id] = webhook
+        return Sealed(webhook=webhook, secret=_secret())
+
+    async def change(
+        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus
+    ) -> Webhook | None:
+        webhook = await self.read(tenant_id, webhook_id)
+        if webhook is not None:
+            webhook = self.kept[tenant_id, webhook_id] = replace(webhook, url=url, status=status)
+        return webhook
+
+    async def remove(self, tenant_id: str, webhook_id: str) -> bool:
+        await self._reach()
+        return self.kept.pop((tenant_id, webhook_id), None) is not None
+
+    async def rotate(self, tenant_id: str, webhook_id: str, overlap: float) -> Sealed | None:
+        webhook = await self.read(tenant_id, webhook_id)
+        if webhook is None:
+            return None
+        webhook = self.kept[tenant_id, webhook_id] = replace(webhook, previous_secret_until=overlap)
+        return Sealed(webhook=webhook, secret=_secret())
+
+    async def ping(self, tenant_id: str, webhook_id: str) -> str | None:
+        if await self.read(tenant_id, webhook_id) is None:
+            return None
+        self.pings.append((tenant_id, webhook_id, f"msg_ping_{len(self.pings)}"))
+        return self.pings[-1][2]
+
+    async def deliveries(self, tenant_id: str, webhook_id: str, limit: int) -> list[Delivery]:
+        await self._reach()
+        found = [ping for ping in self.pings if ping[:2] == (tenant_id, webhook_id)]
+        return [
+            Delivery(
+                message_id=message_id,
+                seq=None,
+                status="due",
+                attempts=0,
+                answer=None,
+                trouble=None,
+                created_at=1.0,
+                settled_at=None,
+                next_at=1.0,
+            )
+            for *_, message_id in reversed(found)
+        ][:limit]
+
+    async def _reach(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise StoreUnavailable("the fake store of webhooks is down")
+
+
+class FakeOutbox:
+    """An outbox of made-up messages, by trio's clock. `down = True` is an outage."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self._due: dict[str, tuple[float, int]] = {}
+
+    def put(self, *names: str) -> None:
+        self._due |= dict.fromkeys(names, (0.0, 0))
+
+    async def feed(self) -> int:
+        await self._reach()
+        return 0
+
+    async def claim(self, limit: int) -> list[Due]:
+        await self._reach()
+        now = trio.current_time()
+        ready = [name for name, (not_before, _) in self._due.items() if not_before <= now][:limit]
+        for name in ready:
+            self._due[name] = (now + 60.0, self._due[name][1] + 1)
+        return [
+            Due(
+                tenant_id="acme",
+                webhook_id="w" * 12,
+                message_id=name,
+                attempt=self._due[name][1],
+                url="https://hooks.example/",
+                secrets=(),
+                line=None,
+            )
+            for name in ready
+        ]
+
+    async def delivered(self, due: Due, answer: int | None) -> None:
+        await self._reach()
+        assert answer is not None
+        del self._due[due.message_id]
+
+    async def failed(self, due: Due, sent: Sent, again_in: float | None) -> bool:
+        await self._reach()
+        assert sent.trouble is not None
+        if again_in is None:
+            del self._due[due.message_id]
+            return True
+        self._due[due.message_id] = (trio.current_time() + again_in, due.attempt)
+        return False
+
+    async def erase(self) -> int:
+        await self._reach()
+        return 0
+
+    async def _reach(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise StoreUnavailable("the fake outbox is down")
+
+
+def _secret() -> Secret:
+    return Secret(f"whsec_{uuid4().hex}")
