@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import trio
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from actors.adapters.api_keys import PostgresApiKeys
 from actors.adapters.postgres import open_postgres
@@ -133,10 +133,12 @@ def _first(errors: BaseException) -> str:
     return str(errors)
 
 
-def main() -> int:
-    """Run the command line; an ApiKeysError becomes its sentence and exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; what is wrong becomes a sentence and exit code 2."""
     try:
-        app()
+        app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        return 2  # it has said why
     except ApiKeysError as error:
         print(f"ops.api_keys: {error}", file=sys.stderr)
         return 2

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from actors.adapters.keyring import KeyringError, add_key
 
@@ -87,10 +88,12 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text)
 
 
-def main() -> int:
-    """Run the command line; an InitError becomes its sentence and exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; what is wrong becomes a sentence and exit code 2."""
     try:
-        app()
+        app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        return 2  # it has said why
     except InitError as error:
         print(f"ops.init: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -252,8 +252,15 @@ async def _connection(url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m ops.migrate`: make the roles if USM_APP_PASSWORD is set, then apply what is missing."""
+    if sys.argv[1:] if arguments is None else arguments:
+        print(
+            "ops.migrate: it takes no arguments. MIGRATION_DATABASE_URL is the URL of a role that may create tables, "
+            "USM_APP_PASSWORD, if set, what the service is to log in with",
+            file=sys.stderr,
+        )
+        return 2
     url = os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL")
     if not url:
         print(

@@ -10,11 +10,12 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from actors.adapters.callback_keys import DerivedCallbackKeys
 from actors.core.names import InvalidName, SessionKey
@@ -92,10 +93,12 @@ def _key(tenant: str, *, upcoming: bool) -> CallbackKey:
     return DerivedCallbackKeys(Secret(secret)).of(tenant)[0]
 
 
-def main() -> int:
-    """Run the command line; a SignError becomes its sentence and exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; what is wrong becomes a sentence and exit code 2."""
     try:
-        app()
+        app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        return 2  # it has said why
     except SignError as error:
         print(f"ops.sign_callback: {error}", file=sys.stderr)
         return 2

@@ -36,7 +36,17 @@ def qr(text: str) -> str:
 
     code = qrcode.QRCode(border=2)
     code.add_data(text)
-    matrix = code.get_matrix()
+    return _drawn(code.get_matrix())
+
+
+def qr_of(modules: Sequence[Sequence[bool]]) -> str:
+    """The same for a QR whose dark modules are known already; it gets a margin of two."""
+    margin, width = [False] * 2, len(modules) + 4
+    rows = [[*margin, *row, *margin] for row in modules]
+    return _drawn([[False] * width, [False] * width, *rows, [False] * width, [False] * width])
+
+
+def _drawn(matrix: list[list[bool]]) -> str:
     if len(matrix) % 2:
         matrix.append([False] * len(matrix[0]))
     return "\n".join(_line(upper, lower) for upper, lower in zip(matrix[::2], matrix[1::2], strict=True))

@@ -153,6 +153,24 @@ async def test_a_delivery_is_one_nodes_alone_until_its_lease_ends(
     assert len(await hooks.claim(10)) == OF_ONE_TENANT
 
 
+async def test_nobody_waits_for_what_another_node_has_in_hand(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    await made(hooks)
+    await happens(postgres, 1, 1)
+    await hooks.feed()
+    await happens(postgres, 2, 2)
+    await postgres.sql("begin")
+    await postgres.sql("select from usm.webhooks for update")
+    await postgres.sql("select from usm.webhook_deliveries for update")
+    with trio.fail_after(2):
+        assert await hooks.feed() == 0
+        assert await hooks.claim(10) == []
+    await postgres.sql("rollback")
+    assert await hooks.feed() == 1
+    assert seqs(await hooks.claim(10)) == [1]
+
+
 async def test_one_tenants_slow_server_takes_no_place_of_anothers(
     hooks: PostgresWebhooks, postgres: PostgresBench
 ) -> None:
