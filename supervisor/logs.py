@@ -33,6 +33,7 @@ from supervisor.events import (
     NodeLost,
     NodeReleased,
     Orphaned,
+    OwnershipEvent,
     OwnershipIncident,
     RenewalEnded,
     RenewalOutcome,
@@ -134,6 +135,9 @@ def _label(*, sandbox: bool) -> Any:
 
 def note(event: Event) -> None:
     """Write the events that an operator wants to read; the metrics count the rest."""
+    if isinstance(event, OwnershipEvent):
+        _note_node(event)
+        return
     log = structlog.get_logger("supervisor")
     match event:
         case Transitioned(key=key):
@@ -145,14 +149,8 @@ def note(event: Event) -> None:
                 reason=event.reason,
                 because=event.message,
             )
-        case FileQuarantined(key=key, name=name):
-            log.error("session file put in quarantine", session=str(key), file=name)
-        case FileUnwritten(key=key, error=error):
-            log.error("session file cannot be written", session=str(key), exc_info=error)
-        case FileLockRefused(key=key):
-            log.warning("session file is open in another program, close it there", session=str(key))
-        case FingerprintDrifted(key=key):
-            log.warning("session file is not as it was written", session=str(key))
+        case FileQuarantined() | FileUnwritten() | FileLockRefused() | FingerprintDrifted():
+            _note_file(event)
         case CredentialUnopened(key=key, why=why):
             log.error("credential cannot be opened", session=str(key), why=why)
         case LifeCrashed(key=key, error=error, delay=delay):
@@ -179,21 +177,40 @@ def note(event: Event) -> None:
             log.warning("nobody awaited an asyncio failure", failure=message, error=type(error).__name__)
         case SessionBackup() | BackupsRan() | BackupsFailed():
             _note_backups(event)
-        case RenewalEnded() | NodeFenced() | NodeLost() | OwnershipIncident():
-            _note_node(event)
-        case WebhookTried(error=error) if error is not None:
-            log.error("webhook not sent", tenant=event.tenant_id, webhook=event.webhook_id, exc_info=error)
-        case WebhookGivenUp():
-            log.warning(
-                "webhook given up", tenant=event.tenant_id, webhook=event.webhook_id, trouble=event.trouble
-            )
+        case WebhookTried() | WebhookGivenUp():
+            _note_webhook(event)
         case RowDenied():
             log.error("row level security refused a statement")
         case _:
             pass
 
 
-def _note_node(event: RenewalEnded | NodeFenced | NodeLost | OwnershipIncident) -> None:
+def _note_file(event: FileQuarantined | FileUnwritten | FileLockRefused | FingerprintDrifted) -> None:
+    log = structlog.get_logger("supervisor")
+    match event:
+        case FileQuarantined(key=key, name=name):
+            log.error("session file put in quarantine", session=str(key), file=name)
+        case FileUnwritten(key=key, error=error):
+            log.error("session file cannot be written", session=str(key), exc_info=error)
+        case FileLockRefused(key=key):
+            log.warning("session file is open in another program, close it there", session=str(key))
+        case FingerprintDrifted(key=key):
+            log.warning("session file is not as it was written", session=str(key))
+
+
+def _note_webhook(event: WebhookTried | WebhookGivenUp) -> None:
+    log = structlog.get_logger("supervisor")
+    of = {"tenant": event.tenant_id, "webhook": event.webhook_id}
+    match event:
+        case WebhookTried(error=error) if error is not None:
+            log.error("webhook not sent", **of, exc_info=error)
+        case WebhookTried():
+            pass
+        case WebhookGivenUp(trouble=trouble):
+            log.warning("webhook given up", **of, trouble=trouble)
+
+
+def _note_node(event: OwnershipEvent) -> None:
     log = structlog.get_logger("supervisor")
     match event:
         case RenewalEnded(outcome=RenewalOutcome.CONFIRMED):

@@ -16,6 +16,7 @@ from api import events as h
 from api.events import ApiEvent
 from supervisor import events as s
 from supervisor.breaker import Circuit
+from supervisor.owner.metrics import OwnershipMetrics
 from supervisor.settings import SettingsError
 
 
@@ -190,44 +191,7 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        self._renewals = Counter(
-            "node_renewals_total", "Renewals of this node's life.", ["outcome"], registry=registry
-        )
-        for renewal in s.RenewalOutcome:
-            self._renewals.labels(renewal)
-        self._fences = Counter(
-            "node_fenced_total",
-            "Times that this node aborted all its connections, because it could not be trusted.",
-            ["cause"],
-            registry=registry,
-        )
-        self._nodes = Gauge("nodes_seen", "Living nodes, this one included.", registry=registry)
-        self._owned = Gauge("sessions_owned", "Sessions that are this node's.", registry=registry)
-        self._nodes_lost = Counter(
-            "nodes_lost_total", "Lives of other nodes that were ended from here.", ["how"], registry=registry
-        )
-        self._taken = Counter(
-            "sessions_taken_total",
-            "Sessions that became this node's, by what was known of those who had them before.",
-            ["past"],
-            registry=registry,
-        )
-        self._incidents = Counter(
-            "ownership_incidents_total",
-            "Times that keys were found in use twice, so that nobody was to connect for a while.",
-            registry=registry,
-        )
-        self._duplicated = Counter(
-            "session_key_duplicated_total",
-            "Sessions whose auth key Telegram destroyed, because it was in use twice.",
-            registry=registry,
-        )
-        self._released = Counter(
-            "sessions_released_total",
-            "Sessions that this node gave away, by whether the next one may connect at once.",
-            ["clean"],
-            registry=registry,
-        )
+        self._ownership = OwnershipMetrics(registry)
         for outcome in s.BackupOutcome:
             self._backups.labels(outcome)
         self._webhook_deliveries = Counter(
@@ -252,7 +216,7 @@ class Metrics:
         if isinstance(event, a.ActorEvent):
             self._observe_actor(event)
         elif isinstance(event, s.OwnershipEvent):
-            self._observe_ownership(event)
+            self._ownership.observe(event)
         elif isinstance(event, s.SupervisorEvent):
             self._observe_supervisor(event)
         else:
@@ -320,36 +284,23 @@ class Metrics:
                 self._orphans.inc()
             case s.RowDenied():
                 self._denied.inc()
-            case s.SessionBackup(outcome=outcome):
-                self._backups.labels(outcome).inc()
             case s.WebhookTried(outcome=tried):
                 self._webhook_deliveries.labels(tried).inc()
             case s.WebhookGivenUp():
                 self._webhooks_given_up.inc()
+            case s.SessionBackup() | s.BackupsRan() | s.BackupsFailed():
+                self._observe_backups(event)
+
+    def _observe_backups(self, event: s.SessionBackup | s.BackupsRan | s.BackupsFailed) -> None:
+        match event:
+            case s.SessionBackup(outcome=outcome):
+                self._backups.labels(outcome).inc()
             case s.BackupsRan(at=at, failed=0):
                 self._backups_ran.set(at)
             case s.BackupsRan():
                 pass
             case s.BackupsFailed():
                 self._backups.labels(s.BackupOutcome.RUN_FAILED).inc()
-
-    def _observe_ownership(self, event: s.OwnershipEvent) -> None:
-        match event:
-            case s.RenewalEnded(outcome=outcome):
-                self._renewals.labels(outcome).inc()
-            case s.NodeFenced(cause=cause):
-                self._fences.labels(cause).inc()
-            case s.NodesSeen():
-                self._nodes.set(event.nodes)
-                self._owned.set(event.owned)
-            case s.NodeLost(how=how):
-                self._nodes_lost.labels(how).inc()
-            case s.SessionTaken(past=past):
-                self._taken.labels(past).inc()
-            case s.SessionReleased():
-                self._released.labels(str(event.is_clean).lower()).inc()
-            case s.OwnershipIncident():
-                self._incidents.inc()
 
     def _observe_api(self, event: ApiEvent) -> None:
         match event:
@@ -376,7 +327,7 @@ class Metrics:
         self._states.labels(event.before).dec()
         self._states.labels(event.after).inc()
         if event.reason is Reason.AUTH_KEY_DUPLICATED:
-            self._duplicated.inc()
+            self._ownership.duplicated.inc()
 
     @asynccontextmanager
     async def serve(self, host: str, port: int) -> AsyncIterator[int]:
