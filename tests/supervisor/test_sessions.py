@@ -181,6 +181,17 @@ async def test_who_waits_for_a_session_that_leaves_before_it_was_taken_up_is_sho
         assert [snapshot.state for snapshot in seen] == [Absent()]
 
 
+async def test_two_processes_never_show_the_same_sequence(service: Service) -> None:
+    first, second = service.sessions(), service.sessions()
+    async with first.open(), second.open():
+        await first.ask(KEY, service.start_qr(), PATIENCE)
+        await second.ask(NEIGHBOUR, service.start_qr(), PATIENCE)
+        shown = [(await first.look(KEY)).sequence, (await second.look(NEIGHBOUR)).sequence]
+
+    assert shown[0] >> 32 != shown[1] >> 32
+    assert shown[0] % 2**32 == shown[1] % 2**32 == 3
+
+
 async def test_a_higher_sequence_of_another_process_is_answered_at_once(service: Service) -> None:
     sessions = service.sessions()
     async with sessions.open():
