@@ -266,6 +266,7 @@ class Process:
         watcher = Watcher(life, arbiter, claims, self._tell)
         witness = Witness(clock, timings, arbiter, self._tell, base, self.slot.path)
         self.arbiter, self.life, self.claims, self.watcher = arbiter, life, claims, watcher
+        watcher.awaited = lambda: witness.awaited
         witness.find_predecessor(self.slot)
         await witness.look()
         await life.boot(self.slot.node_id, slots.boot_id(), self._settings.node_capacity)

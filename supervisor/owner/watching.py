@@ -41,6 +41,8 @@ class Watcher:
         self._watch = rules.Watch()
         self.on_held: Callable[[float], None] = lambda _: None
         """Told for how many seconds nobody may connect, if that is so."""
+        self.awaited: Callable[[], set[NodeEpoch]] = set
+        """The lives that were seen to be over here, which is told soon: that beats a quarantine."""
         self.start: Callable[[SessionKey], None] = lambda _: None
         """Starts a session here, if it can be: whoever has the sessions says so. It is told again at every look."""
         claims.past_of = lambda owner: rules.past_of(self._watch, owner)
@@ -78,7 +80,7 @@ class Watcher:
         if poll.held or not self._life.is_trusted:
             return
         for silent in rules.silent(self._watch, at, self._life.timings):
-            if silent.node.node_id != self._life.me.node_id:
+            if silent.node.node_id != self._life.me.node_id and silent.node not in self.awaited():
                 await self._end(silent)
         for key in self._claims.waiting:
             self.start(key)
@@ -170,7 +172,8 @@ class Witness:
         if corpse is None:
             is_same_boot = occupant.boot_id == slots.boot_id()
             is_seen = is_same_boot and occupant.network == slots.network()
-            gone_at = (occupant.gone_at or self.clock.now()) if is_same_boot else 0.0
+            now = self.clock.now()
+            gone_at = min(occupant.gone_at or now, now) if is_same_boot else 0.0
             corpse = self._corpses[occupant.life] = Corpse(occupant, left, gone_at, is_seen)
         return corpse
 

@@ -207,6 +207,21 @@ async def test_whoever_looks_next_goes_on_counting(world: World, base: Path, beg
     assert world.row().owner is None
 
 
+async def test_a_death_that_is_noted_for_later_than_now_is_of_now(
+    world: World, base: Path, begin: Begin
+) -> None:
+    killed = begin()
+    await own(world.arbiter, killed)
+    killed.line.sendall(b"unread")
+    killed.kill()
+    rewritten(base, gone_at=1e9)
+
+    looking = witness(world, base)
+    await looking.look()
+
+    assert looking.wait_for(killed.life) == pytest.approx(BREATH)
+
+
 async def test_a_process_that_reset_a_connection_lately_is_told_dead_after_that_ones_last_breath(
     world: World, base: Path, begin: Begin
 ) -> None:

@@ -133,6 +133,21 @@ async def test_after_a_failover_silence_is_counted_anew(world: World, node: Node
     assert trio.current_time() - at >= SILENCE
 
 
+async def test_a_death_that_was_seen_here_is_left_to_who_saw_it(
+    world: World, node: Node, them: Node, nursery: trio.Nursery
+) -> None:
+    """It is told two seconds after the silence is long enough, and spares the sessions half a minute."""
+    node.watcher.awaited = lambda: {them.life.me}
+    them.die()
+    await trio.sleep(SILENCE + 2 * PERIOD)
+    assert (lost(node), world.row().owner) == ([], them.life.me)
+
+    await world.arbiter.attest(them.life.me)
+    holding, _ = await node.hold(nursery)
+
+    assert holding.quarantine_left <= 0
+
+
 async def test_a_node_that_is_not_trusted_itself_ends_nobody(node: Node, them: Node) -> None:
     """Its own sessions may be another's already."""
     them.die()
