@@ -73,7 +73,7 @@ def simulate(
             trio.lowlevel.add_instrument(Hourglass(simulation.rules))
             await simulation.run(hours * 3600)
 
-    with _everything_drawn_from(seed):
+    with everything_drawn_from(seed):
         trio.run(main, clock=MockClock(autojump_threshold=0))
     assert simulation is not None
     if simulation.rules.broken:
@@ -83,7 +83,7 @@ def simulate(
 
 
 @contextmanager
-def _everything_drawn_from(seed: int) -> Iterator[None]:
+def everything_drawn_from(seed: int) -> Iterator[None]:
     """Trio's scheduler and the restarts' jitter follow the seed too."""
     scheduler: Any = trio._core._run  # its randomness has no public name
     before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING, scheduler._r.getstate(), random.getstate()
