@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import trio
@@ -11,6 +14,7 @@ from actors.adapters.answers import RedisAnswers
 from actors.adapters.redis import open_redis
 from actors.bridge import open_loop
 from actors.ports import Answered, Answers
+from ops.embedded import Valkey
 from tests.fakes import FakeAnswers
 
 IN_WORK = Answered("one", None)
@@ -76,3 +80,16 @@ async def test_a_name_becomes_free_after_its_time(answers: Answers) -> None:
         while await answers.claim("a", "two", 60) == IN_WORK:
             await trio.sleep(0.005)
     assert await answers.claim("b", "two", 60) == DONE
+
+
+async def test_what_was_claimed_is_claimed_still_after_the_server_was_killed(tmp_path: Path) -> None:
+    valkey = Valkey(tmp_path)
+    with valkey:
+        async with open_loop(), open_redis(valkey.url) as client:
+            assert await RedisAnswers(client).claim("name", "fingerprint", 600) is None
+        os.kill(valkey.pid, signal.SIGKILL)
+        while valkey.is_running:
+            await trio.sleep(0.01)
+    with valkey:
+        async with open_loop(), open_redis(valkey.url) as client:
+            assert await RedisAnswers(client).claim("name", "fingerprint", 600) is not None

@@ -14,7 +14,7 @@ from actors.core.secret import Secret
 from api.errors import Declined
 from api.events import Callback, CallbackCompared, Webhook, WebhookCame
 from api.signatures import Signed, prove, target
-from tests.http.conftest import PASSWORD, TOKEN_KEY, Answer, VirtualTime, World
+from tests.http.conftest import DEMO, PASSWORD, TOKEN_KEY, Answer, VirtualTime, World
 from tests.http.credentials import ANNA, callback_body, callback_headers, callback_request, demos_key
 from tests.http.mutations import mutated
 
@@ -111,6 +111,22 @@ async def test_the_same_callback_is_taken_once(world: World) -> None:
 
     assert [(await _send(world, request)).status for _ in range(3)] == [200, 409, 409]
     assert _told(world).count(Webhook.REPLAYED) == 2
+
+
+async def test_where_the_request_ids_were_lost_a_second_time_tells_the_same_and_brings_nothing_about(
+    world: World,
+) -> None:
+    """Hence the store of request ids need not be safer than Redis is: see ops/docs/callbacks.md."""
+    body = callback_body(await _linked(world))
+    request = callback_request(demos_key(world.doors.callback_keys), body, world.doors.clock.now())
+    first = await _send(world, request)
+    version = (await world.directory.look(DEMO)).version
+    world.answers.kept.clear()
+    again = await _send(world, request)
+
+    assert first.status == 200
+    assert (again.status, again.json) == (first.status, first.json)
+    assert (await world.directory.look(DEMO)).version == version
 
 
 async def test_under_another_key_the_same_callback_is_still_the_same(world: World) -> None:
