@@ -83,7 +83,7 @@ async def run(
         report.say(f"{sessions} sessions logged in at {nodes} supervisors", time.monotonic() - began)
         scene = Scene(here, sessions, books, chance, ask, quick)
         await _make_trouble(scene, troubles, report)
-        report.exits = scene.exits
+        report.exits, report.superseded = scene.exits, scene.superseded
         await _reckon(scene, report)
     return report
 

@@ -34,6 +34,8 @@ class Scene:
     quick: bool = False
     """Whether long troubles are cut short."""
     exits: dict[int, int] = field(default_factory=dict)
+    superseded: list[int] = field(default_factory=list)
+    """How those ended whose sessions others had taken."""
 
     def expected(self) -> set[str]:
         """The phones of those who must be connected: nobody may have stopped them."""
@@ -123,8 +125,8 @@ async def freeze(scene: Scene) -> Seconds:
     await asyncio.sleep(60)
     node.send(signal.SIGCONT)
     back = await scene.back_since(phones, moment)
-    await asyncio.sleep(2)
-    await scene.fleet.revive()
+    scene.superseded.append(await node.ended())
+    await node.start()
     return {"takeover, frozen": [line["since"] - moment for line in back.values()]}
 
 
@@ -162,8 +164,8 @@ async def cut_from_database(scene: Scene) -> Seconds:
         back = await scene.back_since(phones, moment)
     finally:
         node.to_database.mend()
-    await asyncio.sleep(5)
-    await scene.fleet.revive()
+    scene.superseded.append(await node.ended())
+    await node.start()
     return {"takeover, cut from the database": [line["since"] - moment for line in back.values()]}
 
 

@@ -25,6 +25,7 @@ class Report:
     acknowledged: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     exits: dict[int, int] = field(default_factory=dict)
+    superseded: list[int] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -54,7 +55,7 @@ class Report:
             f"commands acknowledged: {self.acknowledged}",
             f"commands acknowledged and lost: {len(self.lost_commands)} {self.lost_commands[:5] or ''}",
             f"commands refused or without an answer: {self.refused or 0}",
-            f"exit codes after SIGTERM: {self.exits or '-'}",
+            f"exit codes after SIGTERM: {self.exits or '-'}, of the superseded: {self.superseded or '-'}",
             *(f"FAILED {failure}" for failure in self.failures),
         ]
         for name, values in self.seconds.items():

@@ -82,7 +82,8 @@ class Node:
         self.database = StoreWire(self, epochs)
         self.life = Life(self.arbiter, timings, self._tell, lambda: len(self.claims), self.boottime)
         self.claims = Claims(self.life, self.arbiter, epochs, self.notes, self._tell, self._verify)
-        self.watcher = Watcher(self.life, self.arbiter, self.claims, self._tell, self._start)
+        self.watcher = Watcher(self.life, self.arbiter, self.claims, self._tell)
+        self.watcher.start = self._start
 
     @property
     def life_or_none(self) -> NodeEpoch | None:
