@@ -225,7 +225,7 @@ class Vault(Protocol):
         ...
 
     async def file_fingerprint(self, key: SessionKey) -> str | None:
-        """The fingerprint of the file as it was last written with the session's credential, if that is known."""
+        """The fingerprint of the file here as it was last written with the session's credential, if that is known."""
         ...
 
 

@@ -210,7 +210,7 @@ class Process:
         ):
             self.doorbell = RedisDoorbell(redis, listening)
             self.post = PostgresPost(self.store.database, seals)
-            self.vault = PostgresVault(self.store.database, seals, grace, self._epochs)
+            self.vault = PostgresVault(self.store.database, seals, grace, self._epochs, self.slot.place)
             self.kept_apps = PostgresApps(self.store.database, seals)
             self.journal = PostgresJournal(self.store.database)
             self.kept_webhooks = PostgresWebhooks(self.store.database, seals)

@@ -34,16 +34,22 @@ class PostgresVault:
     """A Vault, and the Farewells, in PostgreSQL. `grace` is how long a key that is logged out is kept.
 
     `epochs` are those at which this process owns sessions; only of these, or of sessions that nobody owns, anything
-    is written.
+    is written. `file_place` names the folder that this process keeps its session files in.
     """
 
     def __init__(
-        self, database: Database, seals: Seals, grace: timedelta = GRACE, epochs: Epochs | None = None
+        self,
+        database: Database,
+        seals: Seals,
+        grace: timedelta = GRACE,
+        epochs: Epochs | None = None,
+        file_place: str | None = None,
     ) -> None:
         self._database = database
         self._seals = seals
         self._grace = grace
         self._epochs = epochs or Epochs()
+        self._file_place = file_place
 
     # -- one session's
 
@@ -90,15 +96,17 @@ class PostgresVault:
                 sealed,
                 file_fingerprint,
                 place.epoch,
+                self._file_place,
             )
 
         await self._database.as_tenant(key.tenant_id, write)
 
     async def file_fingerprint(self, key: SessionKey) -> str | None:
         """See Vault."""
+        row = key.tenant_id, key.app_id, self._file_place
 
         async def fetch(connection: Connection) -> str | None:
-            noted: str | None = await connection.fetchval(_FILE_FINGERPRINT, key.tenant_id, key.app_id)
+            noted: str | None = await connection.fetchval(_FILE_FINGERPRINT, *row)
             return noted
 
         return await self._database.as_tenant(key.tenant_id, fetch)

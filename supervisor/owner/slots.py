@@ -1,6 +1,7 @@
 """Which node this is on its machine: a slot in the folder of sessions, locked while it is used; who had it before.
 
     .nodes/0         who is here: a line of JSON, locked with flock until the process is gone, however it goes
+    .nodes/place     the folder's own name, which no other folder has
     .nodes/0.ports   which local ports lead to data centres now, a bit each, and when one was last reset
 
 Whoever finds the lock of a slot free knows that its process is dead, and can see in the kernel's own list whether the
@@ -19,7 +20,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,9 +29,11 @@ from actors.core.owners import NodeEpoch
 from supervisor.settings import SettingsError
 
 FOLDER = ".nodes"
+PLACE = "place"
 MOST = 64
 """Supervisors on one folder."""
 
+_PLACE = re.compile(r"[0-9a-f]{16}")
 _SLOT = re.compile(r"[0-9]{1,2}")
 _BITS = 65536 // 8
 _PORTS_BYTES = _BITS + 8
@@ -141,6 +144,7 @@ class Slot:
         self.predecessor = read_occupant(path)
         self.left = Left.read(ports_of(path)) if self.predecessor and self.predecessor.number else None
         self.node_id = _free_name(self.predecessor) or new_node_id()
+        self.place = place_of(path.parent)
         self.sockets = SocketNotes(ports_of(path))
 
     def occupy(self, life: NodeEpoch) -> None:
@@ -267,6 +271,21 @@ def kernel_tables() -> list[str]:
 
 def _free_name(predecessor: Occupant | None) -> str | None:
     return predecessor.node_id if predecessor is not None and not predecessor.number else None
+
+
+def place_of(folder: Path) -> str:
+    """The name of the folder that these slots are of: given to it when it is first used, and whole from then on."""
+    path = folder / PLACE
+    if not path.exists():
+        fresh = folder / f"{PLACE}.{secrets.token_hex(4)}"
+        fresh.write_text(secrets.token_hex(8), encoding="ascii")
+        with suppress(FileExistsError):  # somebody starts beside us
+            path.hardlink_to(fresh)
+        fresh.unlink()
+    name = path.read_text(encoding="utf-8", errors="replace")
+    if not _PLACE.fullmatch(name):
+        raise SettingsError(f"SESSIONS_BASE_PATH: {path} is damaged; remove it, a new one will be made")
+    return name
 
 
 def new_node_id() -> str:

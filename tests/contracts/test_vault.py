@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import trio
 
+from actors.adapters.vault import PostgresVault
 from actors.core.credential import Bury, Credential, Deposit, Keeping, Owe, Settle
 from actors.core.names import SessionKey
 from actors.core.record import to_record
 from actors.core.states import Absent, Reason
 from actors.errors import CredentialSealed, CredentialSpent, StoreUnavailable, VersionConflict
 from actors.ports import Farewells, Owed, Saved, Store, Vault
-from tests.contracts.benches import StoreBench
-from tests.contracts.credentials import Saver, claimed, credential, saved
+from tests.contracts.benches import PostgresBench, StoreBench
+from tests.contracts.credentials import SEALS, Saver, claimed, credential, saved
 
 KEY = SessionKey("tenant-a", "app-1")
 OTHER = SessionKey("tenant-a", "app-2")
@@ -319,6 +320,23 @@ async def test_a_checkpoint_keeps_the_fingerprint_of_the_file_that_was_written_w
     assert await vault.file_fingerprint(KEY) is None
     await save(Owe())
     assert await vault.file_fingerprint(KEY) is None
+
+
+@pytest.mark.parametrize("kind", ["fast"], indirect=True)
+async def test_a_fingerprint_is_of_the_file_in_one_folder(save: Saver, postgres: PostgresBench) -> None:
+    """Each supervisor may have a folder of its own, and a file in it from when it had the session."""
+    await save(Deposit(OLD))
+    here = PostgresVault(postgres.store.database, SEALS, file_place="0123456789abcdef")
+    there = PostgresVault(postgres.store.database, SEALS, file_place="fedcba9876543210")
+
+    await here.checkpoint(KEY, credential(1, pts=2), FINGERPRINT)
+    assert await here.file_fingerprint(KEY) == FINGERPRINT
+    assert await there.file_fingerprint(KEY) is None
+
+    await there.checkpoint(KEY, credential(1, pts=3), OTHER_FINGERPRINT)
+    await here.checkpoint(KEY, credential(1, pts=4))  # the file could not be written
+    assert await there.file_fingerprint(KEY) == OTHER_FINGERPRINT
+    assert await here.file_fingerprint(KEY) is None
 
 
 # -- what cannot be opened

@@ -490,3 +490,19 @@ def test_the_kernels_tables_are_read_by_port() -> None:
     six = "  sl  local_address\n   0: 00000000000000000000000000000000:9C41 0:0 0A rest\n"
 
     assert slots.socket_states([table, six]) == {40000: {1, 6}, 40001: {10}}
+
+
+def test_a_folder_keeps_its_name_and_no_other_folder_has_it(tmp_path: Path) -> None:
+    with claimed_slot(tmp_path / "one") as first, claimed_slot(tmp_path / "one") as second:
+        assert first.place == second.place
+    with claimed_slot(tmp_path / "one") as again, claimed_slot(tmp_path / "two") as other:
+        assert again.place == first.place != other.place
+
+
+def test_a_folder_whose_name_is_damaged_is_told_with_the_fix(tmp_path: Path) -> None:
+    with claimed_slot(tmp_path):
+        pass
+    (tmp_path / slots.FOLDER / slots.PLACE).write_bytes(b"\x00" * 16)
+
+    with pytest.raises(SettingsError, match="remove it"), claimed_slot(tmp_path):
+        pass
