@@ -83,7 +83,6 @@ class Node:
         self.life = Life(self.arbiter, timings, self._tell, lambda: len(self.claims), self.boottime)
         self.claims = Claims(self.life, self.arbiter, epochs, self.notes, self._tell, self._verify)
         self.watcher = Watcher(self.life, self.arbiter, self.claims, self._tell)
-        self.watcher.start = self._start
 
     @property
     def life_or_none(self) -> NodeEpoch | None:
@@ -92,9 +91,17 @@ class Node:
     async def _verify(self, me: NodeEpoch, key: SessionKey, epoch: int, is_clean: bool) -> Verdict:
         return await self.arbiter.verify(me, key, epoch, is_clean=is_clean)
 
-    def _start(self, key: SessionKey) -> None:
-        if self.sessions is not None:
-            self.sessions.start(key)
+    async def _ring(self, node_id: str) -> None:
+        """Tell another node that there is something for it; bells may be lost."""
+        if not self.is_dead and not self._world.happens(0.1):
+            self._world.later(self._world.chance.uniform(0.001, 0.1), self._world.rung, node_id)
+
+    def hear_bell(self) -> None:
+        if self.tasks is not None:
+            self.place.spawn(self.tasks, self._wake)
+
+    async def _wake(self) -> None:
+        self.gatherer.wake()
 
     def _tell(self, event: Event) -> None:
         if self.is_dead:
@@ -132,6 +139,7 @@ class Node:
                 self.life.keep_ticking,
                 self.claims.keep_pinging,
                 self.claims.keep_tidy,
+                partial(self.claims.keep_ringing, self._ring),
                 self.watcher.keep_watching,
                 self._keep_witnessing,
             ):
@@ -147,12 +155,19 @@ class Node:
         self.gate = ConnectGate(Pace(CONNECTS, burst=CONNECTS), new_breakers(self._tell), self.clock)
         surroundings = Surroundings(store, partial(open_line, self), self.clock, self._tell)
         self.sessions = sessions = Sessions(surroundings, RestartPolicy(), self._tell, owner=self.claims)
-        gatherer = Gatherer(
-            store, self.clock, sessions, Pace(50, burst=50), is_mine=self._is_mine, every=GATHER_EVERY
+        self.watcher.on_held, self.watcher.start = self.gate.hold, sessions.start
+        self.gatherer = Gatherer(
+            store,
+            self.clock,
+            sessions,
+            Pace(50, burst=50),
+            is_mine=self._is_mine,
+            look=self.watcher.look,
+            every=GATHER_EVERY,
         )
         async with sessions.open(), trio.open_nursery() as nursery:
             self.tasks = nursery
-            nursery.start_soon(gatherer.keep_gathering)
+            nursery.start_soon(self.gatherer.keep_gathering)
             nursery.start_soon(Balancer(self.watcher, sessions, lambda: self.life.me.node_id).keep_balancing)
             try:
                 await self.is_stopping.wait()

@@ -74,6 +74,7 @@ class Cluster:
         chance = world.chance
         self.hosts: list[Host] = []
         world.rules.on_broken = self._let_all_go_on
+        world.rung = self._ring
         self._names: dict[str, str] = {}
         for number in range(chance.choice((2, 2, 3, 3, 4, 5))):
             self._names[f"n{number}"] = f"h{number if chance.random() < 0.7 else 0}"
@@ -88,6 +89,11 @@ class Cluster:
     def nodes(self) -> list[Node]:
         """Those that are no corpses."""
         return [node for host in self.hosts for _, node in sorted(host.nodes.items())]
+
+    def _ring(self, node_id: str) -> None:
+        for node in self.nodes:
+            if node.name == node_id:
+                node.hear_bell()
 
     def node_for(self, key: SessionKey) -> Node | None:
         """Where somebody who wants this session asks: mostly where it is, sometimes anywhere."""

@@ -9,21 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.nodes.mutants import MUTANTS
+from tests.nodes.mutants import MUTANTS, Mutant
 from tests.nodes.run import simulate
 from tests.simulation.run import RuleBroken
 
-FOUND_BY = {
-    "an owner that has nothing is asked too": 0,
-    "a release in doubt is unclean": 16,
-    "what was aborted is unclean": 16,
-    "a death without farewell waits": 16,
-    "a grant is used in time": 6,
-    "the store checks epochs": 2,
-    "no reconnect of the library": 1,
-    "the data centre has timers": 0,
-}
-"""The first seed that misses each rule. `ops/simulate-nodes --mutants` looks for those of the other rules."""
+WITHIN = 100
+"""Seeds, within which each of these is missed; it is one of the first ten or so. Others are rarer: see --mutants."""
+
+MISSED = (
+    "an owner that has nothing is asked too",
+    "there is a quarantine",
+    "no socket in quarantine",
+    "a release in doubt is unclean",
+    "what was aborted is unclean",
+    "a death without farewell waits",
+    "the store checks epochs",
+    "no reconnect of the library",
+    "the data centre has timers",
+)
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -50,9 +53,16 @@ def test_the_same_seed_is_the_same_run_in_another_process() -> None:
     assert told("1") == told("2") == "".join(lines)
 
 
-@pytest.mark.parametrize("rule", FOUND_BY)
+@pytest.mark.parametrize("rule", MISSED)
 def test_a_rule_that_is_taken_away_is_missed(rule: str) -> None:
     (mutant,) = [mutant for mutant in MUTANTS if mutant.rule == rule]
 
-    with pytest.raises(RuleBroken):
-        simulate(FOUND_BY[rule], breaking=mutant.breaking)
+    assert any(_is_missed(mutant, seed) for seed in range(WITHIN))
+
+
+def _is_missed(mutant: Mutant, seed: int) -> bool:
+    try:
+        simulate(seed, breaking=mutant.breaking)
+    except RuleBroken:
+        return True
+    return False

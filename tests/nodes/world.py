@@ -85,6 +85,8 @@ class World:
     database: Database = field(init=False)
     telegram: DataCentre = field(init=False)
     is_down: bool = False
+    rung: Callable[[str], None] = lambda _: None
+    """A node is told that there may be something for it."""
     _numbered: int = 0
     _epochs: dict[SessionKey, int] = field(default_factory=dict)
     _lives: dict[str, int] = field(default_factory=dict)
