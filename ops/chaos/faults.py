@@ -17,6 +17,9 @@ from ops.chaos.people import Books, app, phone
 PATIENCE = 120.0
 """Seconds until every session must be connected again, whatever happened."""
 
+SPREAD = 300.0
+"""Seconds within which a supervisor that starts beside others is given a share of their sessions."""
+
 Seconds = dict[str, list[float]]
 """What took how long, by name."""
 
@@ -47,6 +50,15 @@ class Scene:
         nodes = [node for node in self.fleet.nodes if machine in (None, node.machine)]
         sizes = {node.name: len(await self.phones_of(node)) for node in nodes}
         return max(nodes, key=lambda node: (sizes[node.name], self.chance.random()))
+
+    async def with_sessions(self, node: Node) -> set[str]:
+        """Wait until a node has been given a share of the sessions; whose they are. Raises TimeoutError."""
+        until = time.monotonic() + SPREAD
+        while len(phones := await self.phones_of(node)) < self.sessions // 10:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{node.name} was given {len(phones)} sessions only within {SPREAD:.0f} s")
+            await asyncio.sleep(1)
+        return phones
 
     async def phones_of(self, node: Node) -> set[str]:
         """Of the sessions that a node owns, those that must be connected."""
@@ -91,6 +103,7 @@ async def kill(scene: Scene) -> Seconds:
 async def lose_machine(scene: Scene) -> Seconds:
     """Kill -9 of the supervisor that is alone on its machine, which stays away."""
     node = next(each for each in scene.fleet.nodes if each.machine == "second")
+    await scene.with_sessions(node)
     return {"takeover, machine lost": await _killed(scene, node)}
 
 
@@ -158,7 +171,7 @@ async def kill_postgres(scene: Scene) -> Seconds:
 async def cut_from_database(scene: Scene) -> Seconds:
     """One supervisor cannot reach the database: it fences itself, and others take over."""
     node = scene.fleet.nodes[-1]
-    phones, moment = await scene.phones_of(node), time.time()
+    phones, moment = await scene.with_sessions(node), time.time()
     node.to_database.cut()
     try:
         back = await scene.back_since(phones, moment)
@@ -172,6 +185,7 @@ async def cut_from_database(scene: Scene) -> Seconds:
 async def cut_from_telegram(scene: Scene) -> Seconds:
     """One supervisor cannot reach the data centre for half a minute; its sessions stay its own."""
     node = scene.fleet.nodes[-1]
+    await scene.with_sessions(node)
     node.to_telegram.cut()
     await asyncio.sleep(30)
     node.to_telegram.mend()

@@ -15,7 +15,7 @@ from supervisor.sessions import Session, Sessions
 
 LOOK_EVERY = 5.0
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds for which there must have been too many: nodes that start and stop put it right by themselves."""
 
 SHARE_A_MINUTE = 0.01
