@@ -53,6 +53,13 @@ def main(
     chance = random.Random(seed)  # noqa: S311 - trouble must be repeatable
     troubles = list(SHORT) if short else _shuffled(cycles, chance)
     if only:
+        unknown = set(only) - NAMES.keys()
+        if unknown:
+            print(
+                f"no such trouble: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}",
+                file=sys.stderr,
+            )
+            sys.exit(2)
         troubles = [NAMES[name] for name in only]
     with tempfile.TemporaryDirectory() as folder:
         place = folder if keep is None else keep
