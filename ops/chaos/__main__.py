@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import asyncpg
 from cyclopts import App, Parameter
 
+from ops.chaos.asking import measure_asks
 from ops.chaos.faults import ALL, SHORT, Fault, Scene
 from ops.chaos.fleet import Fleet, fleet
 from ops.chaos.people import TENANT, Books, Commander, app, log_in
@@ -92,6 +93,7 @@ async def run(
         await _make_trouble(scene, troubles, report)
         report.exits, report.superseded = scene.exits, scene.superseded
         await _reckon(scene, report)
+        report.seconds |= await measure_asks(scene)
     return report
 
 

@@ -62,6 +62,6 @@ class Report:
             if values:
                 p50, p99, worst = statistics.median(values), percentile(values, 0.99), max(values)
                 lines.append(
-                    f"{name:56} p50 {p50:6.2f} s  p99 {p99:6.2f} s  max {worst:6.2f} s  ({len(values)})"
+                    f"{name:56} p50 {p50:7.3f} s  p99 {p99:7.3f} s  max {worst:7.3f} s  ({len(values)})"
                 )
         return "\n".join(lines)
