@@ -321,7 +321,7 @@ class Process:
             store, self._clock, self.sessions, self._pace(), is_mine=self._is_mine, look=self.watcher.look
         )
         breakers = {**gate.breakers.dcs, Scope.STORE: store.breaker}
-        self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock)
+        self.view = View(self.tree, self.sessions, gate, breakers, policy, self._clock, self.watcher.seen)
         self.watcher.on_held = gate.hold
         incidents = self._incidents = IncidentBrake(self.arbiter, gate.hold, self._tell)
         self.watcher.start = self.sessions.start

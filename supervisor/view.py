@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,11 @@ class View:
     breakers: Mapping[Scope, Breaker]
     policy: RestartPolicy
     clock: Clock
+    node: Callable[[], Mapping[str, Any]] = dict
+    """This node as its watch tells of it."""
 
     def tree(self) -> dict[str, Any]:
-        """Children in the order of their start, the sessions under theirs, totals, and breakers."""
+        """Children in the order of their start, the sessions under theirs, totals, breakers, and the nodes."""
         running = self.sessions.running
         return {
             "children": [self._child(child) for child in self.children],
@@ -42,6 +44,7 @@ class View:
             "breakers": self._breakers(),
             "brake": {"on": self.sessions.brake.is_on, "ends_in": round(self.sessions.brake.left, 1)},
             "connects_waiting": self.gate.waiting,
+            "node": self.node(),
         }
 
     def _breakers(self) -> dict[str, Any]:

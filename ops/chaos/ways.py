@@ -35,7 +35,7 @@ class Way:
 
     def mend(self) -> None:
         """Let go of the connections of before, and let new ones pass."""
-        for writer in self._writers:
+        for writer in list(self._writers):
             writer.transport.abort()
         self._open.set()
 
@@ -49,12 +49,15 @@ class Way:
         self._writers.add(writer)
         try:
             await self._open.wait()
+            if writer.is_closing():  # let go of while cut: what was said must not arrive after that
+                return
             far_reader, far_writer = await self._connect()
         except OSError:
             writer.transport.abort()
-            self._writers.discard(writer)
             return
-        self._writers.add(far_writer)
+        finally:
+            self._writers.discard(writer)
+        self._writers |= {writer, far_writer}
         try:
             await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
         finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -59,6 +60,26 @@ class Watcher:
 
     def _successor_of(self, key: SessionKey) -> str | None:
         return place(key, [node for node in self.nodes if node.node.node_id != self._life.me.node_id])
+
+    def seen(self) -> dict[str, Any]:
+        """This node and all others as they were seen last, for people. Times in seconds."""
+        at = self._life.clock.now()
+        return {
+            "id": self._life.me.node_id,
+            "epoch": self._life.me.number,
+            "trusted_for": round(max(0.0, self._life.seconds_left), 1),
+            "sessions": len(self._claims),
+            "nodes": [
+                {
+                    "id": seen.heartbeat.node.node_id,
+                    "sessions": seen.heartbeat.load,
+                    "capacity": seen.heartbeat.capacity,
+                    "draining": seen.heartbeat.is_draining,
+                    "silent_for": round(at - seen.since, 1),
+                }
+                for seen in self._watch.sightings
+            ],
+        }
 
     async def keep_watching(self) -> None:
         """Look at the others, for ever."""

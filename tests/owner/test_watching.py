@@ -36,6 +36,21 @@ async def test_nodes_that_renew_leave_each_other_alone(node: Node, them: Node) -
     assert NodesSeen(nodes=2, owned=1) in them.told
 
 
+async def test_an_operator_sees_all_nodes_and_for_how_long_this_one_is_trusted(
+    node: Node, them: Node
+) -> None:
+    seen = node.watcher.seen()
+
+    assert (seen["id"], seen["epoch"], seen["sessions"]) == ("node-a", node.life.me.number, 0)
+    assert 0 < seen["trusted_for"] <= PROFILE_S.trust
+    assert [each["id"] for each in seen["nodes"]] == ["node-a", "node-b"]
+    assert all(each["silent_for"] <= PERIOD for each in seen["nodes"])
+
+    them.die()
+    await trio.sleep(2 * PERIOD)
+    assert node.watcher.seen()["nodes"][1]["silent_for"] > PERIOD
+
+
 async def test_a_silent_node_is_ended_and_its_sessions_are_started_here_after_the_quarantine(
     world: World, node: Node, them: Node, nursery: trio.Nursery
 ) -> None:
