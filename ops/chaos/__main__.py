@@ -42,7 +42,7 @@ def main(
     nodes: Annotated[
         int, Parameter(help="How many supervisors; the last one is on a machine of its own.")
     ] = 3,
-    cycles: Annotated[int, Parameter(help="How many troubles, one after the other.")] = 52,
+    cycles: Annotated[int, Parameter(help="How many troubles, one after the other.")] = 50,
     seed: Annotated[int, Parameter(help="Which order they come in.")] = 0,
     only: Annotated[
         list[str] | None, Parameter(help=f"Which troubles, one after the other: {', '.join(NAMES)}.")

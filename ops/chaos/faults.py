@@ -197,16 +197,16 @@ async def cut_from_telegram(scene: Scene) -> Seconds:
 Fault = Callable[[Scene], Awaitable[Seconds]]
 
 ALL: dict[Fault, int] = {
-    kill: 14,
-    roll: 14,
-    lose_machine: 3,
+    kill: 15,
+    roll: 15,
+    lose_machine: 2,
     freeze: 4,
     kill_redis: 6,
     kill_postgres: 4,
-    cut_from_database: 3,
-    cut_from_telegram: 4,
+    cut_from_database: 2,
+    cut_from_telegram: 2,
 }
-"""How often each comes among 52 cycles."""
+"""How often each comes among 50 cycles."""
 
 SHORT: tuple[Fault, ...] = (roll, kill, kill_redis, kill_postgres, roll, kill)
 """What can be seen within three minutes."""
