@@ -27,6 +27,9 @@ from supervisor.ownership.timings import Timings
 
 REASSIGN_AT_ONCE = 500
 
+LIVELY = 2.2
+"""Periods within which a living node is seen to renew: one until it does, and one until that is looked at."""
+
 WITNESS_EVERY = 0.5
 """Seconds between two looks for dead processes on this machine."""
 
@@ -56,10 +59,15 @@ class Watcher:
 
     def place(self, key: SessionKey) -> str:
         """The node that a free session should go to; this one if nothing better is known."""
-        return place(key, self.nodes) or self._life.me.node_id
+        return place(key, self._lively()) or self._life.me.node_id
 
     def _successor_of(self, key: SessionKey) -> str | None:
-        return place(key, [node for node in self.nodes if node.node.node_id != self._life.me.node_id])
+        return place(key, [node for node in self._lively() if node.node.node_id != self._life.me.node_id])
+
+    def _lively(self) -> list[Heartbeat]:
+        """The nodes that have renewed lately: who has missed a renewal is not given anything new."""
+        at, patience = self._life.clock.now(), LIVELY * self._life.timings.period
+        return [seen.heartbeat for seen in self._watch.sightings if at - seen.since <= patience]
 
     def seen(self) -> dict[str, Any]:
         """This node and all others as they were seen last, for people. Times in seconds."""

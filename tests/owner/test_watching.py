@@ -208,3 +208,13 @@ async def test_who_knows_nobody_keeps_everything(world: World) -> None:
 
     assert alone.watcher.place(OTHER) == "node-a"
     assert alone.claims.successor_of(OTHER) is None
+
+
+async def test_who_has_missed_a_renewal_is_given_nothing_new(node: Node, them: Node) -> None:
+    keys = [SessionKey("tenant", f"app-{number}") for number in range(40)]
+    assert {node.watcher.place(key) for key in keys} == {"node-a", "node-b"}
+
+    them.die()
+    await trio.sleep(2.5 * PERIOD)
+    assert lost(node) == []
+    assert {node.watcher.place(key) for key in keys} == {"node-a"}
