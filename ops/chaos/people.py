@@ -64,6 +64,12 @@ class Books:
         ]
 
 
+def _why(reply: httpx.Response) -> str:
+    """Why a command was refused; a process that falls over has no time for more than a number."""
+    is_problem = reply.headers.get("Content-Type", "").startswith("application/problem+json")
+    return str(reply.json().get("code")) if is_problem else f"status {reply.status_code}"
+
+
 @dataclass(slots=True)
 class Commander:
     """Starts and stops sessions of its own, one after the other, through whichever node is up."""
@@ -91,7 +97,7 @@ class Commander:
             self._refused(type(error).__name__)
             return
         if not reply.is_success:
-            self._refused(str(reply.json().get("code")))
+            self._refused(_why(reply))
             return
         self.books.acknowledged += 1
         self.books.seconds.append(asyncio.get_running_loop().time() - began)
