@@ -325,6 +325,7 @@ class Process:
         self.watcher.on_held = gate.hold
         incidents = self._incidents = IncidentBrake(self.arbiter, gate.hold, self._tell)
         self.watcher.start = self.sessions.start
+        self.claims.on_trusted_again = self.sessions.hurry
         async with self.sessions.open(), trio.open_nursery() as nursery:
             nursery.start_soon(incidents.keep_watching)
             nursery.start_soon(self._keep_sampling, gate)

@@ -10,10 +10,10 @@ from typing import Protocol
 import trio
 
 from actors.actor import Actor, Surroundings
-from actors.core.messages import Command
+from actors.core.messages import Command, TimePassed
 from actors.core.names import SessionKey
 from actors.core.record import from_record
-from actors.core.states import State
+from actors.core.states import Authorized, State, Substate
 from actors.errors import NotOwner, Stopping, StoreUnavailable, Unanswered
 from actors.mailbox import Mailbox
 from actors.ports import Saved
@@ -130,6 +130,14 @@ class Sessions:
         """Run this session here, if it does not yet and the process is not stopping."""
         if self._nursery is not None:
             self._session(key)
+
+    def hurry(self) -> None:
+        """Let every session that waits for its next try to connect make it now: what stood in the way has passed."""
+        now = self._surroundings.clock.now()
+        for session in self._running.values():
+            state = session.published.snapshot.state
+            if isinstance(state, Authorized) and state.substate is Substate.RECONNECTING:
+                session.mailbox.tell(TimePassed(now))
 
     def hand_over(self, key: SessionKey) -> None:
         """Let it finish what it has in hand, and give it away; what it has not begun is for whoever finds it."""

@@ -9,10 +9,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from ops.chaos.fleet import Fleet, Node
 from ops.chaos.people import Books, app, phone
+from supervisor.ownership.timings import PROFILE_S
 
 PATIENCE = 120.0
 """Seconds until every session must be connected again, whatever happened."""
@@ -22,6 +24,9 @@ SPREAD = 300.0
 
 Seconds = dict[str, list[float]]
 """What took how long, by name."""
+
+
+Fault = Callable[["Scene"], Awaitable[Seconds]]
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class Scene:
     quick: bool = False
     """Whether long troubles are cut short."""
     exits: dict[int, int] = field(default_factory=dict)
+    calm_from: float = 0.0
+    """When nothing was aborted for so long that a death can be attested at once."""
     superseded: list[int] = field(default_factory=list)
     """How those ended whose sessions others had taken."""
 
@@ -60,11 +67,12 @@ class Scene:
             await asyncio.sleep(1)
         return phones
 
-    async def phones_of(self, node: Node) -> set[str]:
-        """Of the sessions that a node owns, those that must be connected."""
+    async def phones_of(self, node: Node, *, only_clean: bool = False) -> set[str]:
+        """Of the sessions that a node owns, those that must be connected; those only that have no stray anywhere."""
         life = self.fleet.life_of(node)
-        rows = await self.ask(f"select app_id from session_owners where owner_node = '{life}'")  # noqa: S608 - our own node's name
-        return {phone(int(row["app_id"].rpartition("-")[2])) for row in rows} & self.expected()
+        rows = await self.ask(f"select app_id, is_clean from session_owners where owner_node = '{life}'")  # noqa: S608 - our own node's name
+        owned = [row["app_id"] for row in rows if row["is_clean"] or not only_clean]
+        return {phone(int(name.rpartition("-")[2])) for name in owned} & self.expected()
 
     async def all_back(self) -> None:
         """Wait until everybody is connected who must be. Raises TimeoutError."""
@@ -94,31 +102,56 @@ class Scene:
             await asyncio.sleep(0.1)
 
 
+def aborts(fault: Fault) -> Fault:
+    """A trouble in which connections are aborted: for a breath after it, no death can be attested at once."""
+
+    @wraps(fault)
+    async def noted(scene: Scene) -> Seconds:
+        try:
+            return await fault(scene)
+        finally:
+            scene.calm_from = time.time() + PROFILE_S.last_breath
+
+    return noted
+
+
 async def kill(scene: Scene) -> Seconds:
     """Kill -9 of a supervisor whose machine others are on: they see it dead."""
     node = await scene.fullest("first")
-    return {"takeover, death attested": await _killed(scene, node)}
+    await asyncio.sleep(max(0.0, scene.calm_from - time.time()))
+    return _apart(
+        "takeover, death attested", await scene.phones_of(node, only_clean=True), await _killed(scene, node)
+    )
 
 
 async def lose_machine(scene: Scene) -> Seconds:
     """Kill -9 of the supervisor that is alone on its machine, which stays away."""
     node = next(each for each in scene.fleet.nodes if each.machine == "second")
     await scene.with_sessions(node)
-    return {"takeover, machine lost": await _killed(scene, node)}
+    return {"takeover, machine lost": list((await _killed(scene, node)).values())}
 
 
-async def _killed(scene: Scene, node: Node) -> list[float]:
+def _apart(what: str, clean: set[str], seconds: dict[str, float]) -> Seconds:
+    """The sessions apart whose connection was aborted shortly before: whoever has them next waits for strays."""
+    return {
+        what: [took for each, took in seconds.items() if each in clean],
+        f"{what}, aborted shortly before": [took for each, took in seconds.items() if each not in clean],
+    }
+
+
+async def _killed(scene: Scene, node: Node) -> dict[str, float]:
     phones, moment = await scene.phones_of(node), time.time()
     node.send(signal.SIGKILL)
     back = await scene.back_since(phones, moment)
     await node.ended()
     await node.start()
-    return [line["since"] - moment for line in back.values()]
+    return {each: line["since"] - moment for each, line in back.items()}
 
 
 async def roll(scene: Scene) -> Seconds:
     """SIGTERM, and a new one in its place, as a deploy does."""
     node = await scene.fullest()
+    clean = await scene.phones_of(node, only_clean=True)
     phones, moment = await scene.phones_of(node), time.time()
     node.send(signal.SIGTERM)
     back = await scene.back_since(phones, moment)
@@ -126,10 +159,11 @@ async def roll(scene: Scene) -> Seconds:
     took = time.time() - moment
     scene.exits[code] = scene.exits.get(code, 0) + 1
     await node.start()
-    gaps = [line["since"] - line["left_before"] for line in back.values()]
-    return {"hand-over gap": gaps, "exit after SIGTERM": [took]}
+    gaps = {each: line["since"] - line["left_before"] for each, line in back.items()}
+    return {**_apart("hand-over gap", clean, gaps), "exit after SIGTERM": [took]}
 
 
+@aborts
 async def freeze(scene: Scene) -> Seconds:
     """SIGSTOP for a minute, then SIGCONT: it finds that others have its sessions, and ends."""
     node = await scene.fullest()
@@ -156,6 +190,7 @@ async def kill_redis(scene: Scene) -> Seconds:
     return {}
 
 
+@aborts
 async def kill_postgres(scene: Scene) -> Seconds:
     """PostgreSQL killed and away for half a minute."""
     moment = time.time()
@@ -168,6 +203,7 @@ async def kill_postgres(scene: Scene) -> Seconds:
     return {"PostgreSQL away": [away], "all connected again after it came back": [time.time() - back]}
 
 
+@aborts
 async def cut_from_database(scene: Scene) -> Seconds:
     """One supervisor cannot reach the database: it fences itself, and others take over."""
     node = scene.fleet.nodes[-1]
@@ -182,6 +218,7 @@ async def cut_from_database(scene: Scene) -> Seconds:
     return {"takeover, cut from the database": [line["since"] - moment for line in back.values()]}
 
 
+@aborts
 async def cut_from_telegram(scene: Scene) -> Seconds:
     """One supervisor cannot reach the data centre for half a minute; its sessions stay its own."""
     node = scene.fleet.nodes[-1]
@@ -193,8 +230,6 @@ async def cut_from_telegram(scene: Scene) -> Seconds:
     await scene.all_back()
     return {"all connected again after the way to Telegram came back": [time.time() - mended]}
 
-
-Fault = Callable[[Scene], Awaitable[Seconds]]
 
 ALL: dict[Fault, int] = {
     kill: 15,

@@ -252,10 +252,13 @@ class Claims:
         self._trusted = Alarm()
         self._freed = Alarm()
         self._freed_for: set[str] = set()
+        self._is_fenced = False
         self.past_of: Callable[[NodeEpoch | None], Past] = lambda _: Past.UNKNOWN
         """What is known of those who had a session before: whoever watches the others says so."""
         self.successor_of: Callable[[SessionKey], str | None] = lambda _: None
         """Who should have a session next, when it is given away."""
+        self.on_trusted_again: Callable[[], None] = lambda: None
+        """Told when this node may connect again after it was fenced."""
         life.listen(self._note_trust, self._fence)
 
     def __len__(self) -> int:
@@ -387,8 +390,12 @@ class Claims:
 
     def _note_trust(self) -> None:
         self._trusted.ring()
+        if self._is_fenced and self.is_trusted:
+            self._is_fenced = False
+            self.on_trusted_again()
 
     def _fence(self) -> None:
+        self._is_fenced = True
         for holding in list(self._held.values()):
             holding.fenced()
 

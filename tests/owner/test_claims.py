@@ -433,3 +433,22 @@ async def test_what_was_reassigned_waits_until_it_is_held(
     await node.claims.give_back_waiting()
     assert (world.row(OTHER).owner, world.row(OTHER).is_clean) == (None, False)
     assert node.claims.waiting == []
+
+
+async def test_whoever_waits_to_connect_is_told_when_a_fenced_node_is_trusted_again(
+    node: Node, world: World
+) -> None:
+    again: list[float] = []
+    node.claims.on_trusted_again = lambda: again.append(trio.current_time())
+    await trio.sleep(60)
+    world.is_down = True
+    await trio.sleep(30)
+    assert not node.claims.is_trusted
+    assert again == []
+
+    world.is_down = False
+    came_back = trio.current_time()
+    await trio.sleep(60)
+
+    assert len(again) == 1
+    assert again[0] - came_back < 2

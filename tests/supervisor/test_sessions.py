@@ -328,3 +328,22 @@ async def test_a_parked_session_recovers_by_itself(service: Service) -> None:
 
         assert sessions.running[KEY].health.phase is Phase.RUNNING
         assert isinstance(await sessions.ask(KEY, m.Validate(), PATIENCE), Authorized)
+
+
+async def test_a_hurry_makes_the_next_try_now_of_those_only_who_wait_to_reconnect(service: Service) -> None:
+    sessions = service.sessions()
+    async with sessions.open():
+        await log_in(service, sessions)
+        await log_in(service, sessions, NEIGHBOUR)
+        service.telegram[KEY].answer(*[m.Unreachable(service.clock.now())] * 9, to="connect")
+        service.telegram[KEY].drop_connection()
+        await trio.sleep(20)
+        tries, neighbours = (service.telegram[key].calls.count("connect") for key in (KEY, NEIGHBOUR))
+        began = trio.current_time()
+
+        sessions.hurry()
+        await wait_all_tasks_blocked()
+
+        assert trio.current_time() == began
+        assert service.telegram[KEY].calls.count("connect") == tries + 1
+        assert service.telegram[NEIGHBOUR].calls.count("connect") == neighbours
