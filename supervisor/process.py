@@ -59,6 +59,7 @@ from supervisor.owner import slots
 from supervisor.owner.balancing import Balancer
 from supervisor.owner.claims import Claims, Errand
 from supervisor.owner.gathering import Gatherer
+from supervisor.owner.handing_over import hand_over
 from supervisor.owner.incident import IncidentBrake
 from supervisor.owner.life import Life
 from supervisor.owner.watching import Watcher, Witness
@@ -153,11 +154,13 @@ class Process:
                 yield Addresses(self._api_port, self._metrics_port)
                 self._stopping = True
                 await self._announce_the_end()
+                await hand_over(self.sessions, lambda: self.watcher.has_others)
 
     async def _announce_the_end(self) -> None:
         """Let the others know that what is given away now should not come here."""
         with trio.move_on_after(ANNOUNCE), suppress(StoreUnavailable):
             await self.arbiter.drain(self.life.me)
+            await self.watcher.look()
 
     async def _sweep(self) -> None:
         swept = await trio.to_thread.run_sync(SessionFiles(self._settings.sessions_base_path).sweep)

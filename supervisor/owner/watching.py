@@ -64,6 +64,13 @@ class Watcher:
     def _successor_of(self, key: SessionKey) -> str | None:
         return place(key, [node for node in self._lively() if node.node.node_id != self._life.me.node_id])
 
+    @property
+    def has_others(self) -> bool:
+        """Whether another node could have sessions of this one's."""
+        return any(
+            not node.is_draining and node.node.node_id != self._life.me.node_id for node in self._lively()
+        )
+
     def _lively(self) -> list[Heartbeat]:
         """The nodes that have renewed lately: who has missed a renewal is not given anything new."""
         at, patience = self._life.clock.now(), LIVELY * self._life.timings.period
