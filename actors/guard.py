@@ -7,15 +7,25 @@ behind it are in `supervisor.ownership`.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Ends(NamedTuple):
+    """A TCP connection by its ends, as the kernel lists it: our port, and the other side's `address:port`.
+
+    The port is 0 if it goes through a proxy, where nobody can see how it ended.
+    """
+
+    local_port: int
+    far: str = ""
 
 
 class Link(Protocol):
     """One connection to a data centre, as its guard sees it."""
 
     @property
-    def local_port(self) -> int:
-        """Its port on this machine; 0 if it goes through a proxy, where nobody can see how it ended."""
+    def ends(self) -> Ends:
+        """Which connection it is among those of this machine."""
         ...
 
     def ping(self) -> None:

@@ -15,7 +15,7 @@ from actors.core.names import SessionKey
 from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
 from actors.epochs import Epochs
 from actors.errors import NotOwner, StoreUnavailable
-from actors.guard import Guard, Link
+from actors.guard import Ends, Guard, Link
 from supervisor.alarm import Alarm
 from supervisor.events import SessionReleased, SessionTaken, Tell
 from supervisor.owner.life import Life
@@ -39,17 +39,17 @@ Verify = Callable[[NodeEpoch, SessionKey, int, bool], Awaitable[Verdict]]
 
 
 class Ports(Protocol):
-    """Where it is noted which local ports lead to data centres, for whoever finds this process dead."""
+    """Where it is noted which connections lead to data centres, for whoever finds this process dead."""
 
-    def opened(self, port: int) -> None:
-        """A connection from this port is about to send its first byte."""
+    def opened(self, ends: Ends) -> None:
+        """This connection is about to send its first byte."""
         ...
 
-    def ended(self, port: int) -> None:
+    def ended(self, ends: Ends) -> None:
         """The data centre has closed it."""
         ...
 
-    def aborted(self, port: int) -> None:
+    def aborted(self, ends: Ends) -> None:
         """It was reset: nobody can see whether the data centre knows."""
         ...
 
@@ -65,7 +65,7 @@ class Holding:
         self._claims = claims
         self._on_lost = on_lost
         self._link: Link | None = None
-        self._port: int | None = None
+        self._ends: Ends | None = None
         """Of the connection, once its first byte may have left."""
         self._ended = trio.Event()
         self._release: e.Release | None = None
@@ -107,8 +107,8 @@ class Holding:
             # Who was aborted meanwhile has nothing to do with the connection that may be here by now.
             opened = self._link is link and e.SendFirst() in self._step(answer)
         if opened:
-            self._port = link.local_port
-            self._claims.ports.opened(self._port)
+            self._ends = link.ends
+            self._claims.ports.opened(self._ends)
         return opened
 
     def passes(self) -> bool:
@@ -123,9 +123,9 @@ class Holding:
 
     def closed(self) -> None:
         """See Guard."""
-        port, self._port = self._port, None
-        if port is not None:
-            self._claims.ports.ended(port)
+        ends, self._ends = self._ends, None
+        if ends is not None:
+            self._claims.ports.ended(ends)
         self._step(e.SocketClosed(self._claims.now()))
         self._ended.set()
 
@@ -197,9 +197,9 @@ class Holding:
 
     def _abort(self) -> None:
         link, self._link = self._link, None
-        port, self._port = self._port, None
-        if port is not None:
-            self._claims.ports.aborted(port)
+        ends, self._ends = self._ends, None
+        if ends is not None:
+            self._claims.ports.aborted(ends)
         if link is not None:
             link.abort()
 

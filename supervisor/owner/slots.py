@@ -2,7 +2,7 @@
 
     .nodes/0         who is here: a line of JSON, locked with flock until the process is gone, however it goes
     .nodes/place     the folder's own name, which no other folder has
-    .nodes/0.ports   which local ports lead to data centres now, a bit each, and when one was last reset
+    .nodes/0.ports   which connections lead to data centres now, by our ports, and when one was last reset
 
 Whoever finds the lock of a slot free knows that its process is dead, and can see in the kernel's own list whether the
 data centre has acknowledged the end of each of its connections. That is an attested death: nobody waits for silence.
@@ -19,13 +19,17 @@ import re
 import secrets
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from zlib import crc32
 
 from actors.clock import Boottime
 from actors.core.owners import NodeEpoch
+from actors.guard import Ends
 from supervisor.settings import SettingsError
 
 FOLDER = ".nodes"
@@ -35,8 +39,10 @@ MOST = 64
 
 _PLACE = re.compile(r"[0-9a-f]{16}")
 _SLOT = re.compile(r"[0-9]{1,2}")
-_BITS = 65536 // 8
-_PORTS_BYTES = _BITS + 8
+_PORTS = 65536
+_MARK_BYTES = 4
+_MARKS_BYTES = _PORTS * _MARK_BYTES
+_NOTES_BYTES = _MARKS_BYTES + 8
 _UNSEEN = 0
 """The port that stands for connections through a proxy: nobody can see how they end."""
 
@@ -64,26 +70,29 @@ class Occupant:
 
 
 class SocketNotes:
-    """Which local ports lead to data centres, noted where it outlasts this process."""
+    """Which connections lead to data centres, noted where it outlasts this process: marks of far ends, by port."""
 
     def __init__(self, path: Path) -> None:
         with path.open("w+b") as file:
-            file.truncate(_PORTS_BYTES)
-            self._map = mmap.mmap(file.fileno(), _PORTS_BYTES)
+            file.truncate(_NOTES_BYTES)
+            self._map = mmap.mmap(file.fileno(), _NOTES_BYTES)
 
-    def opened(self, port: int) -> None:
+    def opened(self, ends: Ends) -> None:
         """See `supervisor.owner.claims.Ports`."""
-        self._map[port // 8] |= 1 << port % 8
+        self._note(ends.local_port, mark(ends.far))
 
-    def ended(self, port: int) -> None:
+    def ended(self, ends: Ends) -> None:
         """See `supervisor.owner.claims.Ports`."""
-        if port != _UNSEEN:
-            self._map[port // 8] &= ~(1 << port % 8) & 0xFF
+        if ends.local_port != _UNSEEN:
+            self._note(ends.local_port, 0)
 
-    def aborted(self, port: int, at: float) -> None:
+    def aborted(self, ends: Ends, at: float) -> None:
         """It was reset at this moment, on the machine's own clock."""
-        struct.pack_into("<d", self._map, _BITS, at)
-        self.ended(port)
+        struct.pack_into("<d", self._map, _MARKS_BYTES, at)
+        self.ended(ends)
+
+    def _note(self, port: int, far: int) -> None:
+        struct.pack_into("<I", self._map, port * _MARK_BYTES, far)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +102,28 @@ class NotedPorts:
     notes: SocketNotes
     clock: Boottime
 
-    def opened(self, port: int) -> None:
+    def opened(self, ends: Ends) -> None:
         """See `supervisor.owner.claims.Ports`."""
-        self.notes.opened(port)
+        self.notes.opened(ends)
 
-    def ended(self, port: int) -> None:
+    def ended(self, ends: Ends) -> None:
         """See `supervisor.owner.claims.Ports`."""
-        self.notes.ended(port)
+        self.notes.ended(ends)
 
-    def aborted(self, port: int) -> None:
+    def aborted(self, ends: Ends) -> None:
         """See `supervisor.owner.claims.Ports`."""
-        self.notes.aborted(port, self.clock.now())
+        self.notes.aborted(ends, self.clock.now())
+
+
+Marked = tuple[int, int]
+"""A connection by our port and the mark of its far end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a process left behind: the ports that led to data centres, and when it last reset one."""
+    """What a process left behind: the connections that led to data centres, and when it last reset one."""
 
-    ports: frozenset[int]
+    connections: frozenset[Marked]
     reset_at: float
 
     @classmethod
@@ -118,17 +131,17 @@ class Left:
         """What is noted there; of a file that is not whole, a connection that nobody can see."""
         try:
             content = path.read_bytes()
-            (reset_at,) = struct.unpack_from("<d", content, _BITS)
+            (reset_at,) = struct.unpack_from("<d", content, _MARKS_BYTES)
         except (OSError, struct.error):
-            return cls(frozenset({_UNSEEN}), 0.0)
-        bits = int.from_bytes(content[:_BITS], "little")
-        return cls(frozenset(_ones(bits)), reset_at)
+            return cls(frozenset({(_UNSEEN, 1)}), 0.0)
+        marks = struct.unpack_from(f"<{_PORTS}I", content)
+        return cls(frozenset((port, far) for port, far in enumerate(marks) if far), reset_at)
 
-    def said_farewell(self, states: dict[int, set[int]], at: float, last_breath: float) -> bool:
-        """Whether the data centre has acknowledged the end of each connection. `states` are the sockets', by port."""
+    def said_farewell(self, states: Mapping[Marked, set[int]], at: float, last_breath: float) -> bool:
+        """Whether the data centre has acknowledged the end of each connection. `states` are those of all sockets."""
         if at < self.reset_at + last_breath:
             return False
-        return all(states.get(port, {-1}) <= ACKNOWLEDGED for port in self.ports)
+        return all(states.get(each, {-1}) <= ACKNOWLEDGED for each in self.connections)
 
 
 class Slot:
@@ -253,14 +266,32 @@ def rewrite(path: Path, occupant: Occupant) -> None:
         os.close(descriptor)
 
 
-def socket_states(tables: Iterable[str]) -> dict[int, set[int]]:
-    """The states of all TCP sockets by local port, as `/proc/net/tcp` and `tcp6` list them (man 5 proc)."""
-    states: dict[int, set[int]] = {}
+def mark(far: str) -> int:
+    """A number for the far end of a connection, `address:port`; never 0."""
+    address, _, port = far.rpartition(":")
+    if address:
+        ip = ip_address(address)
+        address = str(getattr(ip, "ipv4_mapped", None) or ip)
+    return crc32(f"{address}:{port}".encode()) or 1
+
+
+def socket_states(tables: Iterable[str]) -> dict[Marked, set[int]]:
+    """The states of all TCP sockets, as `/proc/net/tcp` and `tcp6` list them (man 5 proc)."""
+    states: dict[Marked, set[int]] = {}
     for table in tables:
         for line in table.splitlines()[1:]:
-            fields = line.split()
-            states.setdefault(int(fields[1].rpartition(":")[2], 16), set()).add(int(fields[3], 16))
+            _, local, far, state = line.split()[:4]
+            port = int(local.rpartition(":")[2], 16)
+            states.setdefault((port, mark(_far(far))), set()).add(int(state, 16))
     return states
+
+
+def _far(listed: str) -> str:
+    """`address:port` of what the kernel lists in hexadecimal: words of four bytes, each as this machine has them."""
+    digits, _, port = listed.rpartition(":")
+    words = [digits[at : at + 8] for at in range(0, len(digits), 8)]
+    packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    return f"{ip_address(packed)}:{int(port, 16)}"
 
 
 def kernel_tables() -> list[str]:
@@ -323,10 +354,3 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _ones(bits: int) -> Iterator[int]:
-    while bits:
-        low = bits & -bits
-        yield low.bit_length() - 1
-        bits ^= low

@@ -19,6 +19,7 @@ from actors.core.owners import NodeEpoch, Ownership, Taken
 from actors.core.record import from_record, to_record
 from actors.core.states import Authorized, PastLogin, Reason, Revoked, SessionState, Stale, State, Substate
 from actors.errors import CredentialSealed, StoreUnavailable
+from actors.guard import Ends
 from actors.ports import Saved, Transition
 from supervisor.owner import slots
 from supervisor.owner.slots import claimed_slot
@@ -255,7 +256,7 @@ async def dead(place: Place, *, port: int | None = None) -> NodeEpoch:
         life = await place.bench.arbiter.boot(slot.node_id, slots.boot_id())
         slot.occupy(life)
         if port is not None:
-            slot.sockets.opened(port)
+            slot.sockets.opened(Ends(port))
     await taken(place, life)
     return life
 

@@ -11,7 +11,8 @@ import trio
 
 from actors.core.owners import NodeEpoch
 from actors.errors import StoreUnavailable
-from supervisor.owner.slots import Left
+from actors.guard import Ends
+from supervisor.owner.slots import Left, Marked
 from tests.nodes.machines import Machine, Place
 from tests.nodes.sockets import Socket
 
@@ -35,18 +36,18 @@ class Notes:
     ports: set[int] = field(default_factory=set)
     reset_at: float = -1e9
 
-    def opened(self, port: int) -> None:
+    def opened(self, ends: Ends) -> None:
         if not self.node.is_dead:
-            self.ports.add(port)
+            self.ports.add(ends.local_port)
 
-    def ended(self, port: int) -> None:
+    def ended(self, ends: Ends) -> None:
         if not self.node.is_dead:
-            self.ports.discard(port)
+            self.ports.discard(ends.local_port)
 
-    def aborted(self, port: int) -> None:
+    def aborted(self, ends: Ends) -> None:
         if not self.node.is_dead:
             self.reset_at = self.node.boottime.now()
-            self.ports.discard(port)
+            self.ports.discard(ends.local_port)
 
 
 @dataclass(eq=False, slots=True)
@@ -161,9 +162,9 @@ class Host:
 
     # -- ends
 
-    def states(self) -> dict[int, set[int]]:
+    def states(self) -> dict[Marked, set[int]]:
         """What /proc/net/tcp says."""
-        return {port: {socket.state} for port, socket in self.sockets.items()}
+        return {(port, 0): {socket.state} for port, socket in self.sockets.items()}
 
     def kill(self, node: Node) -> None:
         """SIGKILL: the kernel ends what the process had open."""
@@ -173,7 +174,7 @@ class Host:
             if port in self.sockets:
                 self.sockets[port].shut()
         if life is not None:
-            left = Left(frozenset(notes.ports), notes.reset_at)
+            left = Left(frozenset((port, 0) for port in notes.ports), notes.reset_at)
             self.corpses.append(Corpse(life, left, self.machine.at(self.world.now())))
 
     def lose(self) -> None:

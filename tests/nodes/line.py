@@ -13,7 +13,7 @@ from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from actors.core.states import Reason
 from actors.errors import StoreUnavailable
-from actors.guard import Guard
+from actors.guard import Ends, Guard
 from tests.fakes import SERVICE
 from tests.nodes.sockets import Socket
 from tests.nodes.telegram import Packet, Told
@@ -46,8 +46,8 @@ class Link:
     # -- what its guard does with it
 
     @property
-    def local_port(self) -> int:
-        return self._socket.port
+    def ends(self) -> Ends:
+        return Ends(self._socket.port)
 
     def ping(self) -> None:
         if self._is_open and not self._is_shut and self.is_up:

@@ -10,6 +10,7 @@ from actors.clock import Boottime
 from actors.core.names import SessionKey
 from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
 from actors.epochs import Epochs
+from actors.guard import Ends
 from supervisor.events import Event
 from supervisor.owner.claims import Claims, Holding
 from supervisor.owner.life import Life
@@ -44,14 +45,14 @@ class Ports:
 
     noted: list[tuple[str, int]] = field(default_factory=list)
 
-    def opened(self, port: int) -> None:
-        self.noted.append(("opened", port))
+    def opened(self, ends: Ends) -> None:
+        self.noted.append(("opened", ends.local_port))
 
-    def ended(self, port: int) -> None:
-        self.noted.append(("ended", port))
+    def ended(self, ends: Ends) -> None:
+        self.noted.append(("ended", ends.local_port))
 
-    def aborted(self, port: int) -> None:
-        self.noted.append(("aborted", port))
+    def aborted(self, ends: Ends) -> None:
+        self.noted.append(("aborted", ends.local_port))
 
 
 @dataclass(slots=True)
@@ -62,6 +63,10 @@ class FakeLink:
     local_port: int = PORT
     done: list[str] = field(default_factory=list)
     pings: list[float] = field(default_factory=list)
+
+    @property
+    def ends(self) -> Ends:
+        return Ends(self.local_port, "192.0.2.1:443")
 
     def ping(self) -> None:
         self.pings.append(trio.current_time())

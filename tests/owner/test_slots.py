@@ -17,6 +17,7 @@ import pytest
 import trio
 
 from actors.core.owners import NodeEpoch, Ownership
+from actors.guard import Ends
 from supervisor.events import Event, NodeLost
 from supervisor.owner import slots
 from supervisor.owner.slots import Left, NotedPorts, Occupant, claimed_slot, is_alone
@@ -28,16 +29,19 @@ from tests.owner.nodes import KEY, VirtualBoottime, World
 
 ROOT = Path(__file__).parents[2]
 BREATH = PROFILE_S.last_breath
+DC = Ends(40000, "192.0.2.1:443")
+FAR = slots.mark(DC.far)
 
 SUPERVISOR = """
 import socket, sys, time
 from pathlib import Path
 from actors.core.owners import NodeEpoch
+from actors.guard import Ends
 from supervisor.owner.slots import claimed_slot
 with claimed_slot(Path(sys.argv[1])) as slot:
     slot.occupy(NodeEpoch(slot.node_id, int(sys.argv[2])))
     line = socket.create_connection(("127.0.0.1", int(sys.argv[3])))
-    slot.sockets.opened(line.getsockname()[1])
+    slot.sockets.opened(Ends(line.getsockname()[1], "127.0.0.1:" + sys.argv[3]))
     print(slot.node_id, line.getsockname()[1], flush=True)
     time.sleep(600)
 """
@@ -50,6 +54,7 @@ class Supervisor:
     process: subprocess.Popen[str]
     life: NodeEpoch
     port: int
+    far: str
     line: socket.socket
 
     def kill(self) -> None:
@@ -77,8 +82,8 @@ def begin(base: Path) -> Iterator[Begin]:
             stack.callback(process.kill)
             assert process.stdout is not None
             node_id, port = process.stdout.readline().split()
-            line = stack.enter_context(server.accept()[0])
-            return Supervisor(process, NodeEpoch(node_id, 1), int(port), line)
+            line, far = stack.enter_context(server.accept()[0]), f"127.0.0.1:{server.getsockname()[1]}"
+            return Supervisor(process, NodeEpoch(node_id, 1), int(port), far, line)
 
         yield start
 
@@ -91,8 +96,9 @@ async def own(arbiter: FakeArbiter, supervisor: Supervisor) -> None:
     assert taken is not None
 
 
-def states(port: int) -> set[int]:
-    return slots.socket_states(slots.kernel_tables()).get(port, set())
+def states(killed: Supervisor) -> set[int]:
+    connection = killed.port, slots.mark(killed.far)
+    return slots.socket_states(slots.kernel_tables()).get(connection, set())
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -151,7 +157,7 @@ async def test_a_process_whose_end_the_data_centre_acknowledged_is_told_dead_at_
     killed = begin()
     await own(world.arbiter, killed)
     killed.kill()
-    until(lambda: states(killed.port) <= slots.ACKNOWLEDGED)
+    until(lambda: states(killed) <= slots.ACKNOWLEDGED)
 
     await witness(world, base, told).look()
 
@@ -171,7 +177,7 @@ async def test_a_process_that_had_not_read_everything_is_told_dead_after_its_las
     await own(world.arbiter, killed)
     killed.line.sendall(b"an update that nobody reads")
     killed.kill()
-    until(lambda: not states(killed.port))
+    until(lambda: not states(killed))
 
     looking = witness(world, base, told)
     await looking.look()
@@ -228,7 +234,7 @@ async def test_a_process_that_reset_a_connection_lately_is_told_dead_after_that_
     killed = begin()
     await own(world.arbiter, killed)
     killed.kill()
-    until(lambda: states(killed.port) <= slots.ACKNOWLEDGED)
+    until(lambda: states(killed) <= slots.ACKNOWLEDGED)
     ports = base / ".nodes" / "0.ports"
     content = bytearray(ports.read_bytes())
     await trio.sleep(50)
@@ -250,7 +256,7 @@ async def test_the_sockets_of_elsewhere_are_not_looked_for_here(
     killed = begin()
     await own(world.arbiter, killed)
     killed.kill()
-    until(lambda: states(killed.port) <= slots.ACKNOWLEDGED)
+    until(lambda: states(killed) <= slots.ACKNOWLEDGED)
     rewritten(base, network=1)
 
     looking = witness(world, base)
@@ -283,7 +289,7 @@ async def test_an_outage_puts_off_the_news_of_a_death(world: World, base: Path, 
     killed = begin()
     await own(world.arbiter, killed)
     killed.kill()
-    until(lambda: states(killed.port) <= slots.ACKNOWLEDGED)
+    until(lambda: states(killed) <= slots.ACKNOWLEDGED)
     looking = witness(world, base)
     world.is_down = True
     async with trio.open_nursery() as nursery:
@@ -303,7 +309,7 @@ async def test_who_takes_the_place_of_a_dead_process_tells_of_its_death(
     killed = begin()
     await own(world.arbiter, killed)
     killed.kill()
-    until(lambda: states(killed.port) <= slots.ACKNOWLEDGED)
+    until(lambda: states(killed) <= slots.ACKNOWLEDGED)
 
     with claimed_slot(base) as slot:
         assert slot.node_id != killed.life.node_id
@@ -322,7 +328,7 @@ async def test_a_place_that_somebody_took_before_the_death_was_told_keeps_nobody
     await own(world.arbiter, killed)
     killed.line.sendall(b"unread")
     killed.kill()
-    until(lambda: not states(killed.port))
+    until(lambda: not states(killed))
     told: list[Event] = []
     looking = witness(world, base, told)
     await looking.look()
@@ -431,7 +437,7 @@ def test_notes_that_cannot_be_written_are_named_with_the_fix(base: Path) -> None
 def test_whoever_left_in_peace_left_nothing(base: Path) -> None:
     with claimed_slot(base) as slot:
         slot.occupy(NodeEpoch(slot.node_id, 5))
-        slot.sockets.opened(40000)
+        slot.sockets.opened(DC)
         assert json.loads(slot.path.read_text())["number"] == 5
         slot.leave()
     with claimed_slot(base) as slot:
@@ -442,54 +448,70 @@ def test_whoever_left_in_peace_left_nothing(base: Path) -> None:
 async def test_ports_are_noted_while_they_lead_to_a_data_centre(base: Path) -> None:
     with claimed_slot(base) as slot:
         ports, path = NotedPorts(slot.sockets, VirtualBoottime()), slots.ports_of(slot.path)
-        for port in (1, 40000, 65535):
-            ports.opened(port)
-        assert Left.read(path) == Left(frozenset({1, 40000, 65535}), 0.0)
+        first, last = Ends(1, DC.far), Ends(65535, DC.far)
+        for ends in (first, DC, last):
+            ports.opened(ends)
+        assert Left.read(path) == Left(frozenset({(1, FAR), (40000, FAR), (65535, FAR)}), 0.0)
 
-        ports.ended(40000)
+        ports.ended(DC)
         await trio.sleep(7)
-        ports.aborted(1)
-        assert Left.read(path) == Left(frozenset({65535}), 1007.0)
+        ports.aborted(first)
+        assert Left.read(path) == Left(frozenset({(65535, FAR)}), 1007.0)
 
 
 async def test_a_connection_through_a_proxy_is_never_seen_to_end(base: Path) -> None:
     with claimed_slot(base) as slot:
         ports = NotedPorts(slot.sockets, VirtualBoottime())
-        ports.opened(0)
-        ports.ended(0)
+        ports.opened(Ends(0))
+        ports.ended(Ends(0))
         left = Left.read(slots.ports_of(slot.path))
 
-    assert left.ports == {0}
+    assert [port for port, _ in left.connections] == [0]
     assert not left.said_farewell({}, 1e9, BREATH)
 
 
 @pytest.mark.parametrize(
     ("seen", "is_said"),
     [
-        ({40000: {0x05}}, True),
-        ({40000: {0x06}}, True),
-        ({40000: {0x01}}, False),
-        ({40000: {0x04}}, False),
-        ({40000: {0x06, 0x01}}, False),
+        ({(40000, FAR): {0x05}}, True),
+        ({(40000, FAR): {0x06}}, True),
+        ({(40000, FAR): {0x01}}, False),
+        ({(40000, FAR): {0x04}}, False),
+        ({(40000, FAR): {0x06, 0x01}}, False),
         ({}, False),
-        ({40001: {0x06}}, False),
+        ({(40001, FAR): {0x06}}, False),
+        # Ours was reset, and leaves no trace; another process had the same port to somewhere else.
+        ({(40000, slots.mark("192.0.2.9:443")): {0x06}}, False),
+        ({(40000, slots.mark("192.0.2.1:5432")): {0x06}}, False),
     ],
 )
 def test_only_what_the_other_side_acknowledged_is_a_farewell(
-    seen: dict[int, set[int]], is_said: bool
+    seen: dict[tuple[int, int], set[int]], is_said: bool
 ) -> None:
-    assert Left(frozenset({40000}), 0.0).said_farewell(seen, 1e9, BREATH) is is_said
+    assert Left(frozenset({(40000, FAR)}), 0.0).said_farewell(seen, 1e9, BREATH) is is_said
 
 
-def test_the_kernels_tables_are_read_by_port() -> None:
+def test_the_kernels_tables_are_read_by_both_ends() -> None:
     table = (
         "  sl  local_address rem_address   st\n"
         "   0: 0100007F:9C40 0100007F:01BB 01 rest\n"
         "   1: 0100007F:9C40 0100007F:01BC 06 rest\n"
     )
-    six = "  sl  local_address\n   0: 00000000000000000000000000000000:9C41 0:0 0A rest\n"
+    none, mapped, six = "0" * 32, "0000000000000000FFFF00000100007F", "B80D01200000000000000000" + "01000000"
+    table_of_six = (
+        "  sl  local_address\n"
+        f"   0: {none}:9C41 {none}:0000 0A rest\n"
+        f"   1: {mapped}:9C42 {mapped}:01BB 05 rest\n"
+        f"   2: {six}:9C43 {six}:01BB 04 rest\n"
+    )
 
-    assert slots.socket_states([table, six]) == {40000: {1, 6}, 40001: {10}}
+    assert slots.socket_states([table, table_of_six]) == {
+        (40000, slots.mark("127.0.0.1:443")): {1},
+        (40000, slots.mark("127.0.0.1:444")): {6},
+        (40001, slots.mark(":::0")): {10},
+        (40002, slots.mark("127.0.0.1:443")): {5},
+        (40003, slots.mark("2001:db8::1:443")): {4},
+    }
 
 
 def test_a_folder_keeps_its_name_and_no_other_folder_has_it(tmp_path: Path) -> None:

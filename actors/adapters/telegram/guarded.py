@@ -19,7 +19,7 @@ from telethon.network.connection.tcpfull import FullPacketCodec
 
 from actors.adapters.telegram.proxied import dial
 from actors.core.app import Proxy
-from actors.guard import Guard
+from actors.guard import Ends, Guard
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing says RST and drops what is not sent. Set when aborting only, so that the kernel
@@ -92,7 +92,7 @@ class GuardedLink:
         self._guard = guard
         self._pack_ping = pack_ping
         self._sees_end = sees_end
-        self._local_port: int = self._socket.getsockname()[1] if sees_end else 0
+        self._ends = _ends_of(self._socket) if sees_end else Ends(0)
         self._codec = FullPacketCodec(None)
         self._reader = asyncio.StreamReader()
         self._is_open = False
@@ -117,9 +117,9 @@ class GuardedLink:
     # -- what its guard does with it, from asyncio code or trio code of the same thread
 
     @property
-    def local_port(self) -> int:
+    def ends(self) -> Ends:
         """See the port."""
-        return self._local_port
+        return self._ends
 
     def ping(self) -> None:
         """See the port. The packet goes to the kernel in this very step."""
@@ -296,6 +296,11 @@ class GuardedConnection:
         if self._link is None:
             raise ConnectionError("not connected")
         return self._link
+
+
+def _ends_of(tcp: socket.socket) -> Ends:
+    address, port = tcp.getpeername()[:2]
+    return Ends(tcp.getsockname()[1], f"{address}:{port}")
 
 
 def _watch_over(tcp: socket.socket, unacknowledged: float) -> None:

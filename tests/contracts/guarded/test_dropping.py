@@ -94,7 +94,7 @@ async def test_a_socket_is_watched_over_and_says_fin_for_a_process_that_is_kille
     assert isinstance(link, GuardedLink)
     tcp = link._socket
 
-    assert link.local_port == tcp.getsockname()[1]
+    assert link.ends.local_port == tcp.getsockname()[1]
     assert tcp.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert tcp.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == bytes(8)
     if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -191,6 +191,6 @@ async def test_through_a_proxy_no_end_of_a_data_centre_is_seen(
             await line.disconnect()
 
         assert isinstance(guard.link, GuardedLink)
-        assert guard.link.local_port == 0
+        assert guard.link.ends.local_port == 0
         assert guard.ends == ["broken"] * 3
         assert delays(sandbox_bench) == {guard.disconnect_delay}
