@@ -140,7 +140,7 @@ def _apart(what: str, clean: set[str], seconds: dict[str, float]) -> Seconds:
 
 
 async def _killed(scene: Scene, node: Node) -> dict[str, float]:
-    phones, moment = await scene.phones_of(node), time.time()
+    moment, phones = time.time(), await scene.phones_of(node)
     node.send(signal.SIGKILL)
     back = await scene.back_since(phones, moment)
     await node.ended()
@@ -151,12 +151,17 @@ async def _killed(scene: Scene, node: Node) -> dict[str, float]:
 async def roll(scene: Scene) -> Seconds:
     """SIGTERM, and a new one in its place, as a deploy does."""
     node = await scene.fullest()
-    clean = await scene.phones_of(node, only_clean=True)
-    phones, moment = await scene.phones_of(node), time.time()
+    # The moment first: one that is handed over while we ask has come back too.
+    moment, clean, phones = (
+        time.time(),
+        await scene.phones_of(node, only_clean=True),
+        await scene.phones_of(node),
+    )
+    told = time.time()
     node.send(signal.SIGTERM)
-    back = await scene.back_since(phones, moment)
     code = await node.ended()
-    took = time.time() - moment
+    took = time.time() - told
+    back = await scene.back_since(phones, moment)
     scene.exits[code] = scene.exits.get(code, 0) + 1
     await node.start()
     gaps = {each: line["since"] - line["left_before"] for each, line in back.items()}
@@ -167,7 +172,7 @@ async def roll(scene: Scene) -> Seconds:
 async def freeze(scene: Scene) -> Seconds:
     """SIGSTOP for a minute, then SIGCONT: it finds that others have its sessions, and ends."""
     node = await scene.fullest()
-    phones, moment = await scene.phones_of(node), time.time()
+    moment, phones = time.time(), await scene.phones_of(node)
     node.send(signal.SIGSTOP)
     await asyncio.sleep(60)
     node.send(signal.SIGCONT)
@@ -207,7 +212,8 @@ async def kill_postgres(scene: Scene) -> Seconds:
 async def cut_from_database(scene: Scene) -> Seconds:
     """One supervisor cannot reach the database: it fences itself, and others take over."""
     node = scene.fleet.nodes[-1]
-    phones, moment = await scene.with_sessions(node), time.time()
+    await scene.with_sessions(node)
+    moment, phones = time.time(), await scene.phones_of(node)
     node.to_database.cut()
     try:
         back = await scene.back_since(phones, moment)
