@@ -27,15 +27,18 @@ from supervisor.ownership.timings import Timings
 
 REASSIGN_AT_ONCE = 500
 
-LIVELY = 2.2
-"""Periods within which a living node is seen to renew: one until it does, and one until that is looked at."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the others: silence is counted from looks, so a takeover waits for two of them."""
+
+LIVELY = 1.5
+"""Periods within which a living node is seen to renew, with a look or two of delay."""
 
 WITNESS_EVERY = 0.5
 """Seconds between two looks for dead processes on this machine."""
 
 
 class Watcher:
-    """Looks at all nodes every period, and has sessions started that came here by it."""
+    """Looks at all nodes every second, and has sessions started that came here by it."""
 
     def __init__(self, life: Life, arbiter: Arbiter, claims: Claims, tell: Tell) -> None:
         self._life = life
@@ -103,7 +106,7 @@ class Watcher:
                 await self.look()
             except StoreUnavailable:
                 self._watch = rules.broken(self._watch)
-            await trio.sleep(self._life.timings.period)
+            await trio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
         """Look once, and end the lives that were silent for too long. Raises StoreUnavailable."""

@@ -47,7 +47,7 @@ async def test_an_operator_sees_all_nodes_and_for_how_long_this_one_is_trusted(
     assert all(each["silent_for"] <= 2 * PERIOD for each in seen["nodes"])
 
     them.die()
-    await trio.sleep(2.5 * PERIOD)
+    await trio.sleep(1.5 * PERIOD)
     assert node.watcher.seen()["nodes"][1]["silent_for"] > PERIOD
 
 
