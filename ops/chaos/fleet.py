@@ -23,6 +23,7 @@ from ops.launch.home import Home, Keys
 from ops.launch.stack import APP_ROLE, sandbox_dc
 from ops.migrate import bootstrap, migrate
 from ops.sandbox.description import DcAddress, SandboxDescription
+from supervisor.owner import slots
 
 
 @dataclass(slots=True)
@@ -121,12 +122,17 @@ class Fleet:
 
     def life_of(self, node: Node) -> str:
         """The node's name in the database, as its slot on its machine tells."""
-        folder = Path(node.environment["SESSIONS_BASE_PATH"]) / ".nodes"
-        for path in folder.iterdir():
-            with suppress(ValueError):
-                occupant = json.loads(path.read_text(errors="replace")) if not path.suffix else {}
-                if occupant.get("pid") == node.pid:
-                    return str(occupant["node_id"])
+        return self._slot(node)[1].node_id
+
+    def last_reset(self, node: Node) -> float:
+        """When the node last reset a connection, on the machine's own clock."""
+        return slots.Left.read(slots.ports_of(self._slot(node)[0])).reset_at
+
+    def _slot(self, node: Node) -> tuple[Path, slots.Occupant]:
+        for path in slots.slots(Path(node.environment["SESSIONS_BASE_PATH"])):
+            occupant = slots.read_occupant(path)
+            if occupant is not None and occupant.pid == node.pid:
+                return path, occupant
         raise LookupError(f"{node.name} is in no slot")
 
 
