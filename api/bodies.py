@@ -24,7 +24,6 @@ from api.errors import BadJson, InvalidRequest
 LONGEST_BODY = 16 * 1024
 LONGEST_WAIT = 25
 LONGEST_LIST = 200
-LONGEST_CURSOR = 129
 _LARGEST_EXACT = 1 << 53
 
 Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
@@ -255,7 +254,10 @@ class SessionsQuery(Body):
 
     limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
     cursor: Annotated[
-        str | None, Field(max_length=LONGEST_CURSOR, description="The `next_cursor` of the answer before.")
+        str | None,
+        Field(
+            pattern=f"^{NAME_PATTERN}/{NAME_PATTERN}$", description="The `next_cursor` of the answer before."
+        ),
     ] = None
 
 

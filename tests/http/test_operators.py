@@ -94,6 +94,9 @@ async def test_a_tenant_lists_its_own_sessions_only(world: World) -> None:
     assert page["next_cursor"] is None
     assert (await world.call("GET", "/api/v1/sessions?limit=0")).code == "invalid_request"
     assert (await world.call("GET", "/api/v1/sessions?limit=201")).code == "invalid_request"
+    for cursor in ("demo", "demo/", "a.b/c", "demo/a/b", "demo%2Fa%0A"):
+        answer = await world.call("GET", f"/api/v1/sessions?cursor={cursor}")
+        assert answer.code == "invalid_request", cursor
 
 
 async def test_a_list_leads_to_its_next_page_and_is_not_sent_again_unchanged(world: World) -> None:

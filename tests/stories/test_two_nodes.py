@@ -41,6 +41,15 @@ async def log_in(sandbox: RunningSandbox, number: int, first: Service, second: S
         await sandbox.accept(qr_url(again), phone)
 
 
+async def wait_for_nothing(node: Service, ticket: str) -> None:
+    """A long poll during which nothing happens: one of the two nodes has to ask the other for it."""
+    headers = {"X-Ticket": ticket}
+    now = (await node.http.get("/api/qr/status", headers=headers)).json()
+    query = {"since": now["sequence"], "wait": 1}
+    later = await node.http.get("/api/qr/status", headers=headers, params=query)
+    assert later.json()["sequence"] == now["sequence"]
+
+
 @pytest.mark.timeout(180)
 async def test_it_does_not_matter_which_node_one_asks(
     settings: Settings, sandbox: RunningSandbox, tmp_path: Path
@@ -66,6 +75,7 @@ async def test_it_does_not_matter_which_node_one_asks(
             await node.wait_for(started["ticket"], "AUTHORIZED")
             shown = await node.http.get(f"/api/v1/sessions/{TENANT}/guarded")
             assert shown.json()["state"] == "AUTHORIZED"
+            await wait_for_nothing(node, started["ticket"])
         counts = await crossed(*nodes)
 
     assert counts["ask"] >= PEOPLE
