@@ -1,4 +1,4 @@
-"""One node: what owns, watches, gathers and runs sessions, joined as `supervisor.process` joins it."""
+"""One node: what owns, watches, gathers and runs sessions, joined as `supervisor.children` joins it."""
 
 from __future__ import annotations
 

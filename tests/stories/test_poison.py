@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import trio
 
-from supervisor import process
+from supervisor.children import sessions
 from supervisor.policy import RestartPolicy
 from supervisor.settings import Settings
 from tests.stories.conftest import RunningSandbox
@@ -20,7 +20,7 @@ async def test_a_session_that_crashes_at_every_start_is_parked_and_disturbs_nobo
     settings: Settings, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Telegram's answer to it is what no table knows. Its restarts come sooner than usual, and not less often."""
-    monkeypatch.setattr(process, "RestartPolicy", partial(RestartPolicy, first_delay=0.02))
+    monkeypatch.setattr(sessions, "RestartPolicy", partial(RestartPolicy, first_delay=0.02))
     async with standing(settings, sandbox) as stage:
         poison = await stage.linked()
         neighbours = [await stage.linked() for _ in range(NEIGHBOURS)]
