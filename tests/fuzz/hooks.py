@@ -23,23 +23,54 @@ URL = os.environ["FUZZ_URL"]
 CREDENTIAL = os.environ["FUZZ_CREDENTIAL"]
 KEY = DerivedCallbackKeys(Secret(os.environ["FUZZ_HMAC_SECRET"])).of("demo")[0]
 APPS = ("main", "other", "third")
-CHANCE = Random(int(os.environ.get("FUZZ_SEED", "0")))
+SEED = os.environ.get("FUZZ_SEED", "0")
+CHANCE = Random(int(SEED))
+ENDED_APP = f"ended{SEED}"
+
+MADE_UP = "x" * 43
+FRESH = 300.0
+"""Seconds for which a login that was given up is still told of: half of what its ticket lives."""
 
 _tickets: list[str] = []
+_ended: list[tuple[float, str]] = []
 
 
 def ticket() -> str:
     """The ticket of a login that is under way, or was; once in a while a new one."""
     if not _tickets or CHANCE.random() < 0.02:
-        body = json.dumps({"tenant_id": "demo", "app_id": CHANCE.choice(APPS)}).encode()
-        headers = {"Authorization": CREDENTIAL, "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{URL}/api/v1/login/start/qr", body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                _tickets.append(json.load(answer)["login"]["ticket"])
-        except OSError:
-            return "x" * 43  # a limit, or linked: another time
+        started = _started(CHANCE.choice(APPS))
+        if started is None:
+            return MADE_UP
+        _tickets.append(started)
     return CHANCE.choice(_tickets[-5:])
+
+
+def ended_ticket() -> str:
+    """The ticket of a login that was given up: whoever follows that one is told so, and let go."""
+    if not _ended or time.monotonic() - _ended[-1][0] > FRESH:
+        started = _started(ENDED_APP)
+        if started is None:
+            return MADE_UP
+        _ask("DELETE", "/api/v1/login/current", {"X-Ticket": started})
+        _ended.append((time.monotonic(), started))
+    return _ended[-1][1]
+
+
+def _started(app: str) -> str | None:
+    """A new ticket; None while there is none to be had: a limit, or the session is linked."""
+    try:
+        begun = _ask("POST", "/api/v1/login/start/qr", {}, {"tenant_id": "demo", "app_id": app})
+    except OSError:
+        return None
+    return str(begun["login"]["ticket"])
+
+
+def _ask(method: str, path: str, headers: dict[str, str], body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": CREDENTIAL, "Content-Type": "application/json", **headers}
+    request = urllib.request.Request(f"{URL}{path}", data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
 
 
 @schemathesis.hook
@@ -47,6 +78,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
     """Make of half of the lawful cases something that gets further."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
+    if case.query is not None and "wait" in case.query:
+        case.query["wait"] = 0  # for half a minute each we have no time
     if case.path == "/api/qr/status" and "X-Ticket" not in case.headers and "ticket" not in case.query:
         case.headers["X-Ticket"] = ticket()  # one of both must be there, which OpenAPI cannot say
     if CHANCE.random() < 0.5:
@@ -57,13 +90,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
             body[name] = real
         if name in (case.path_parameters or {}):
             case.path_parameters[name] = real
+    # A stream of a login that is under way would not end before that does, in ten minutes.
+    real_ticket = ended_ticket if case.path.endswith("/events") else ticket
     if "ticket" in body:
-        body["ticket"] = ticket()
+        body["ticket"] = real_ticket()
     if "ticket" in (case.path_parameters or {}):
-        case.path_parameters["ticket"] = ticket()
+        case.path_parameters["ticket"] = real_ticket()
     if case.headers is not None and "X-Ticket" in case.headers:
-        case.headers["X-Ticket"] = ticket()
-    if case.query is not None and "wait" in case.query:
-        case.query["wait"] = 0  # for half a minute each we have no time
+        case.headers["X-Ticket"] = real_ticket()
     if case.path.endswith("/callback"):
         case.headers.update(signed_headers(KEY, json.dumps(body).encode(), time.time()))

@@ -47,7 +47,8 @@ async def fuzz(target: Target, *arguments: str, seed: int = 0) -> Found:
     command += ["--config-file", str(FOLDER / "schemathesis.toml"), "run", f"{target.url}/openapi.json"]
     command += ["--checks", CHECKS, "--continue-on-failure", "--no-color", "--request-timeout", "40"]
     command += ["--exclude-operation-id", "followEvents"]  # it has no end
-    command += ["--warnings", "off", "--suppress-health-check", "all", "--seed", str(seed), *arguments]
+    command += ["--phases", "fuzzing,coverage", "--warnings", "off", "--suppress-health-check", "all"]
+    command += ["--seed", str(seed), *arguments]
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
