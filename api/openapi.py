@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from actors.core.names import NAME_PATTERN
+from api import examples
 from api.permissions import Permission
 from api.problems import CONTENT_TYPE, PROBLEMS, Problem
-from api.routes import IF_NONE_MATCH, ROUTES, Header, Route
+from api.routes import GROUPS, IF_NONE_MATCH, ROUTES, Group, Header, Route
 
 ALWAYS = ("internal_error",)
 NAMES = ("tenant_id", "app_id")
@@ -24,8 +25,9 @@ NAMES = ("tenant_id", "app_id")
 def document() -> dict[str, Any]:
     """The document. One value for all callers: do not change it."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for group in GROUPS:
+        for route in group.routes:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, group)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -34,6 +36,7 @@ def document() -> dict[str, Any]:
             "summary": "Keeps Telegram user sessions logged in, for many tenants.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        "tags": [{"name": group.name, "description": group.about} for group in GROUPS],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
@@ -50,8 +53,12 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    operation: dict[str, Any] = {"operationId": route.name, "summary": route.summary}
+def _operation(route: Route, group: Group) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "tags": [group.name],
+        "summary": route.summary,
+    }
     if isinstance(route.needs, Permission):
         operation["security"] = [{"bearer": []}, {"tma": []}]
         operation["x-permission"] = route.needs.value
@@ -59,7 +66,8 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(_reference(route.body))}
+        sent = {"schema": _reference(route.body), "example": examples.body(route.body)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": sent}}
     operation["responses"] = {str(route.status): _success(route), **_failures((*route.problems, *ALWAYS))}
     if IF_NONE_MATCH in route.headers:
         operation["responses"]["304"] = {"description": "The answer is the one that the client has."}

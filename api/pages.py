@@ -8,7 +8,7 @@ from quart import Blueprint, Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from api import openapi, problems, replies
+from api import manual, openapi, problems, replies
 from api.assets import assets
 from api.doors import doors
 from api.errors import NotReady
@@ -43,7 +43,13 @@ async def static_file(name: str) -> Response:
 @pages.get("/docs")
 async def docs() -> str:
     """List the routes for people."""
-    return await render_template("docs.html", document=openapi.document(), environment=doors().environment)
+    return await render_template(
+        "docs.html",
+        info=openapi.document()["info"],
+        chapters=manual.chapters(),
+        things=manual.things(),
+        environment=doors().environment,
+    )
 
 
 @pages.get("/docs/problems")

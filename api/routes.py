@@ -261,7 +261,7 @@ def _commands(**summaries: str) -> tuple[Route, ...]:
     )
 
 
-OPERATORS = (
+SESSIONS = (
     Route(
         method="GET",
         path="/api/v1/sessions",
@@ -297,6 +297,9 @@ OPERATORS = (
         validateSession="Ask Telegram, over the session's own connection, whether it still knows the session.",
         revokeSession="Log a session out at Telegram, for good.",
     ),
+)
+
+EVENTS = (
     Route(
         method="GET",
         path="/api/v1/sessions/{tenant_id}/{app_id}/events",
@@ -332,6 +335,9 @@ OPERATORS = (
             "unavailable",
         ),
     ),
+)
+
+TREE = (
     Route(
         method="GET",
         path="/api/v1/tree",
@@ -462,7 +468,7 @@ WEBHOOKS = (
     ),
 )
 
-ROUTES = (
+QR = (
     Route(
         method="POST",
         path="/api/qr/start",
@@ -529,11 +535,9 @@ ROUTES = (
         reply=replies.DoneReply,
         problems=(*ASKED, *READ, *OPENED, "too_busy", "session_crashed", "session_parked", "no_answer"),
     ),
-    *LOGIN,
-    *TOKENS,
-    *OPERATORS,
-    *TENANTS,
-    *WEBHOOKS,
+)
+
+PAGES = (
     Route(
         method="GET",
         path="/",
@@ -602,3 +606,33 @@ ROUTES = (
         problems=("not_ready",),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Routes that belong together, as the documents list them."""
+
+    name: str
+    about: str
+    routes: tuple[Route, ...]
+
+
+GROUPS = (
+    Group(
+        "QR login",
+        "The shortest way to link an account: show a QR, ask how it stands, hand in a password.",
+        QR,
+    ),
+    Group(
+        "Logins", "Every way to log in, as steps: look at a QR, type a code, type a password, done.", LOGIN
+    ),
+    Group("Short sessions", "A credential that may be on a page, for one that may not.", TOKENS),
+    Group("Sessions", "What is logged in, whichever node has it, and what can be done with it.", SESSIONS),
+    Group("Events", "What happened and what happens, out of the journal. Nothing is skipped.", EVENTS),
+    Group("Webhooks", "The same events, brought to a tenant's own server and signed.", WEBHOOKS),
+    Group("Tenants' apps", "What a tenant has of its own at Telegram.", TENANTS),
+    Group("The process", "What runs here.", TREE),
+    Group("Pages and probes", "What browsers and platforms open, without a credential.", PAGES),
+)
+
+ROUTES = tuple(route for group in GROUPS for route in group.routes)
