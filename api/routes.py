@@ -76,8 +76,8 @@ class Route:
     name: str
     summary: str
     reply: type[BaseModel] | str | None
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
+    body: type[bodies.Body] | None = None
+    query: type[bodies.Body] | None = None
     headers: tuple[Header, ...] = ()
     status: int = 200
     problems: tuple[str, ...] = ()
