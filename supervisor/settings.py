@@ -292,7 +292,7 @@ _HINTS = {
     "REDIS_URL": "; give the URL of Redis or Valkey, or let ops/start bring its own server",
     "SUPABASE_ANON_KEY": "; Supabase shows it under API settings",
     "SUPABASE_SERVICE_ROLE_KEY": "; Supabase shows it under API settings, elsewhere: openssl rand -hex 32",
-    "MINIAPP_HMAC_SECRET": "; make one with: openssl rand -hex 32",
+    "MINIAPP_HMAC_SECRET": "; make one with: openssl rand -hex 32, or everything at once with: ops/sessionctl init",
     "BACKUP_ENCRYPTION_KEY_PATH": "; make a keyring with: python -m ops.keys add PATH, and keep a copy elsewhere",
     "MINIAPP_HMAC_SECRET_NEXT": "; make one with: openssl rand -hex 32",
     "SUPABASE_JWT_SECRET": "; Supabase shows it under API settings",
