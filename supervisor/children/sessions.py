@@ -25,7 +25,7 @@ from supervisor.gate import ConnectGate, new_breaker, new_breakers
 from supervisor.guarded_store import STORE_POLICY, GuardedApps, GuardedStore
 from supervisor.imports import Imports, Wishes, network_of
 from supervisor.owner.balancing import Balancer
-from supervisor.owner.claims import Errand
+from supervisor.owner.errand import Errand
 from supervisor.owner.gathering import Gatherer
 from supervisor.owner.incident import IncidentBrake
 from supervisor.pace import Pace

@@ -1,12 +1,10 @@
-"""The sessions of this node: how each is taken and given away, and what guards its connections meanwhile."""
+"""The sessions of this node: how each is taken and given away, and what is owed to the arbiter meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from math import inf
-from typing import Protocol
 
 import trio
 
@@ -15,16 +13,14 @@ from actors.core.names import SessionKey
 from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
 from actors.epochs import Epochs
 from actors.errors import NotOwner, StoreUnavailable
-from actors.guard import Ends, Guard, Link
+from actors.guard import Guard
 from supervisor.alarm import Alarm
 from supervisor.events import SessionReleased, SessionTaken, Tell
+from supervisor.owner.holding import Holding, Ports
 from supervisor.owner.life import Life
 from supervisor.ownership import claim as rules
 from supervisor.ownership import events as e
 from supervisor.ownership.claim import Claim, Past
-
-FAREWELL = 3.0
-"""Seconds that a data centre gets to close its end before a session is given away in doubt."""
 
 RELEASE = 3.0
 """Seconds for telling the arbiter; what it was not told then, it is told later."""
@@ -36,201 +32,6 @@ PINGS_PAUSE = 0.02
 """Seconds between so many pings: they must not hold up everything else."""
 
 Verify = Callable[[NodeEpoch, SessionKey, int, bool], Awaitable[Verdict]]
-
-
-class Ports(Protocol):
-    """Where it is noted which connections lead to data centres, for whoever finds this process dead."""
-
-    def opened(self, ends: Ends) -> None:
-        """This connection is about to send its first byte."""
-        ...
-
-    def ended(self, ends: Ends) -> None:
-        """The data centre has closed it."""
-        ...
-
-    def aborted(self, ends: Ends) -> None:
-        """It was reset: nobody can see whether the data centre knows."""
-        ...
-
-
-class Holding:
-    """One session that is this node's, and the guard of its connections."""
-
-    def __init__(self, key: SessionKey, claim: Claim, claims: Claims, on_lost: Callable[[], None]) -> None:
-        self.key = key
-        self.epoch = claim.epoch
-        self.connect_from = claim.connect_from
-        self._claim: Claim | None = claim
-        self._claims = claims
-        self._on_lost = on_lost
-        self._link: Link | None = None
-        self._ends: Ends | None = None
-        """Of the connection, once its first byte may have left."""
-        self._ended = trio.Event()
-        self._release: e.Release | None = None
-
-    @property
-    def quarantine_left(self) -> float:
-        """See `supervisor.sessions.Held`."""
-        return self.connect_from - self._claims.now()
-
-    @property
-    def taken(self) -> Taken:
-        """The session, and at which epoch."""
-        return Taken(self.key, self.epoch)
-
-    # -- the guard
-
-    @property
-    def disconnect_delay(self) -> int:
-        """See Guard."""
-        return int(self._claims.timings.delay)
-
-    @property
-    def unacknowledged(self) -> float:
-        """See Guard."""
-        return self._claims.timings.unacknowledged
-
-    async def open(self, link: Link) -> bool:
-        """See Guard."""
-        asked = self._step(e.ConnectWanted(self._claims.now()))
-        verify = next((effect for effect in asked if isinstance(effect, e.Verify)), None)
-        if verify is None:
-            link.abort()
-            return False
-        self._link = link
-        answer: e.ClaimEvent = e.VerifyFailed()
-        try:
-            answer = await self._claims.verify(self, is_clean=verify.is_clean)
-        finally:  # also cancelled: nothing was sent
-            # Who was aborted meanwhile has nothing to do with the connection that may be here by now.
-            opened = self._link is link and e.SendFirst() in self._step(answer)
-        if opened:
-            self._ends = link.ends
-            self._claims.ports.opened(self._ends)
-        return opened
-
-    def passes(self) -> bool:
-        """See Guard."""
-        claim = self._claim
-        return claim is not None and claim.socket is rules.Socket.OPEN and self._claims.is_trusted
-
-    def pong_came(self) -> None:
-        """See Guard."""
-        self._step(e.PongCame())
-        self.ping_due()
-
-    def closed(self) -> None:
-        """See Guard."""
-        ends, self._ends = self._ends, None
-        if ends is not None:
-            self._claims.ports.ended(ends)
-        self._step(e.SocketClosed(self._claims.now()))
-        self._ended.set()
-
-    def broken(self) -> None:
-        """See Guard."""
-        self._step(e.SocketBroken(self._claims.now()))
-        self._ended.set()
-
-    # -- what the node does with it
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the arbiter knows all there is to know of it."""
-        return self._claim is None or self._claim.is_noted_clean
-
-    def ping_due(self) -> None:
-        """A renewal was confirmed, or a pong came."""
-        self._step(e.PingDue(self._claims.now()))
-
-    def fenced(self) -> None:
-        """The node is fenced."""
-        self._step(e.NodeFenced(self._claims.now()))
-
-    def lost(self) -> None:
-        """The session is somebody else's."""
-        self._step(e.SessionLost())
-
-    def becomes_clean(self) -> bool:
-        """Whether the arbiter should be told that it is clean."""
-        return e.NoteClean() in self._step(e.CleanDue(self._claims.now()))
-
-    def was_not_noted(self) -> None:
-        """The arbiter did not answer: what its row says now, nobody knows."""
-        if self._claim is not None:
-            self._claim = replace(self._claim, is_noted_clean=False)
-
-    async def part(self, next_owner: str | None) -> e.Release | None:
-        """End what is open; what the arbiter is to be told, unless the session was lost."""
-        self._ended = trio.Event()
-        self._step(e.ReleaseWanted(self._claims.now(), next_owner))
-        if self._claim is not None:
-            with trio.move_on_after(FAREWELL):
-                await self._ended.wait()
-            self._step(e.FarewellOver(self._claims.now()))
-        return self._release
-
-    def _step(self, event: e.ClaimEvent) -> tuple[e.ClaimEffect, ...]:
-        if self._claim is None:
-            return ()
-        self._claim, effects = self._claims.decide(self._claim, event)
-        for effect in effects:
-            self._perform(effect)
-        if self._claim is None and self._release is None:
-            self._ended.set()
-            self._claims.leave(self)
-            self._on_lost()
-        return effects
-
-    def _perform(self, effect: e.ClaimEffect) -> None:
-        match effect:
-            case e.Abort():
-                self._abort()
-            case e.HalfClose() if self._link is not None:
-                self._link.half_close()
-            case e.SendPing() if self._link is not None:
-                self._link.ping()
-            case e.Release():
-                self._release = effect
-
-    def _abort(self) -> None:
-        link, self._link = self._link, None
-        ends, self._ends = self._ends, None
-        if ends is not None:
-            self._claims.ports.aborted(ends)
-        if link is not None:
-            link.abort()
-
-
-class Errand:
-    """The guard of a connection on a key that is no session's any more, to log it out: this node must be trusted.
-
-    A lease in the database says whose errand it is. Should a node outlast that, a key dies that was to die.
-    """
-
-    def __init__(self, life: Life) -> None:
-        self._life = life
-        self.disconnect_delay = int(life.timings.delay)
-        self.unacknowledged = life.timings.unacknowledged
-
-    async def open(self, link: Link) -> bool:  # noqa: ARG002 - as the port calls it
-        """See Guard."""
-        return self._life.is_trusted
-
-    def passes(self) -> bool:
-        """See Guard."""
-        return self._life.is_trusted
-
-    def pong_came(self) -> None:
-        """See Guard."""
-
-    def closed(self) -> None:
-        """See Guard."""
-
-    def broken(self) -> None:
-        """See Guard."""
 
 
 class Claims:
@@ -361,10 +162,10 @@ class Claims:
 
     # -- for holdings
 
-    async def verify(self, holding: Holding, *, is_clean: bool) -> e.ClaimEvent:
+    async def verify(self, taken: Taken, *, is_clean: bool) -> e.ClaimEvent:
         """What the arbiter says to a connection that is about to be used."""
         try:
-            verdict = await self._verify(self._life.me, holding.key, holding.epoch, is_clean)
+            verdict = await self._verify(self._life.me, taken.key, taken.epoch, is_clean)
         except StoreUnavailable:
             return e.VerifyFailed()
         match verdict:

@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 from actors.core.names import SessionKey
 from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
-from supervisor.owner.claims import Claims, Holding
+from supervisor.owner.claims import Claims
+from supervisor.owner.holding import Holding
 from supervisor.ownership import claim, events, node, watch
 from supervisor.ownership.claim import Claim, Past, Socket
 from supervisor.ownership.node import Node
@@ -65,8 +66,8 @@ def _no_timers(world: World) -> AbstractContextManager[object]:
 def _granted_whatever_it_says(_: World) -> AbstractContextManager[object]:
     ask = Claims.verify
 
-    async def verify(claims: Claims, holding: Holding, *, is_clean: bool) -> object:
-        await ask(claims, holding, is_clean=is_clean)
+    async def verify(claims: Claims, taken: Taken, *, is_clean: bool) -> object:
+        await ask(claims, taken, is_clean=is_clean)
         return events.Verified(claims.now())
 
     return patch.object(Claims, "verify", verify)

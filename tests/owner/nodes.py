@@ -12,7 +12,8 @@ from actors.core.owners import NodeEpoch, Ownership, Taken, Verdict
 from actors.epochs import Epochs
 from actors.guard import Ends
 from supervisor.events import Event
-from supervisor.owner.claims import Claims, Holding
+from supervisor.owner.claims import Claims
+from supervisor.owner.holding import Holding
 from supervisor.owner.life import Life
 from supervisor.owner.watching import Watcher
 from supervisor.ownership.timings import PROFILE_S

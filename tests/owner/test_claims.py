@@ -9,7 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.core.owners import Ownership, Taken
 from actors.errors import NotOwner, StoreUnavailable
 from supervisor.events import SessionReleased, SessionTaken
-from supervisor.owner.claims import FAREWELL
+from supervisor.owner.holding import FAREWELL
 from supervisor.ownership.timings import PROFILE_S
 from tests.fakes import FakeArbiter
 from tests.owner.nodes import KEY, OTHER, PORT, FakeLink, Node, World
