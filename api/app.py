@@ -18,7 +18,7 @@ from api.doors import Doors, doors
 from api.events import RequestAnswered
 from api.login import login
 from api.operators import operators
-from api.pages import pages
+from api.pages import MINI_APP_POLICY, pages
 from api.qr import qr
 from api.session_commands import session_commands
 from api.session_events import session_events
@@ -32,12 +32,6 @@ REST_OF_BODY = 0.5
 
 CUT_OFF = frozenset({408, 413})
 """Statuses of requests whose body did not come to its end."""
-
-# frame-ancestors: Telegram Web shows Mini Apps in a frame, and X-Frame-Options could not name it.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors https://web.telegram.org https://*.telegram.org"
-)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -79,7 +73,7 @@ async def _begin() -> None:
 
 async def _finish(response: Response) -> Response:
     headers = response.headers
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers.setdefault("Content-Security-Policy", MINI_APP_POLICY)
     headers["Referrer-Policy"] = "no-referrer"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Request-Id"] = g.request_id

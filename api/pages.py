@@ -1,4 +1,4 @@
-"""What a browser or a probe opens: the Mini App page, the list of routes, and the health of the process."""
+"""What a browser or a probe opens: the Mini App page, the operators' page, the manual, and the process's health."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from quart import Blueprint, Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from actors.core.states import SessionState
 from api import manual, openapi, problems, replies
 from api.assets import assets
 from api.doors import doors
 from api.errors import NotReady
 
 pages = Blueprint("pages", __name__)
+
+
+def content_security_policy(ancestors: str) -> str:
+    """What a page may load, all of it ours, and who may show it in a frame, which X-Frame-Options could not name."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
+    )
+
+
+MINI_APP_POLICY = content_security_policy("https://web.telegram.org https://*.telegram.org")
+"""Of everything that does not say otherwise: Telegram Web shows Mini Apps in a frame."""
 
 
 @pages.get("/")
@@ -26,6 +39,13 @@ async def home() -> WerkzeugResponse:
 async def miniapp() -> str:
     """Show the page on which a person links an account."""
     return await render_template("miniapp.html", environment=doors().environment)
+
+
+@pages.get("/operator")
+async def operator() -> Response:
+    """Show operators every session, and how the service is. Nobody may show it in a frame."""
+    page = await render_template("operator.html", environment=doors().environment, states=list(SessionState))
+    return Response(page, headers={"Content-Security-Policy": content_security_policy("'none'")})
 
 
 @pages.get("/static/<path:name>")

@@ -557,6 +557,14 @@ PAGES = (
     ),
     Route(
         method="GET",
+        path="/operator",
+        needs=Open.ANYBODY,
+        name="operatorPage",
+        summary="The page of operators; what it shows, it asks for with the key that they type.",
+        reply="text/html",
+    ),
+    Route(
+        method="GET",
         path="/static/{name}",
         needs=Open.ANYBODY,
         name="staticFile",

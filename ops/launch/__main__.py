@@ -51,7 +51,8 @@ def _run(home: Home, *, sandbox: bool) -> None:
 
     print("  Starting …", flush=True)
     with running(home, sandbox=sandbox) as stack:
-        print(f"\n{screen.urls(stack.run, _login_page(stack.run.api_url, home, sandbox=sandbox), home)}")
+        login_page = _login_page(stack.run.api_url, home, sandbox=sandbox)
+        print(f"\n{screen.urls(stack.run, login_page, home, is_sandbox=sandbox)}")
         if sandbox:
             watch_login(stack)
         while True:

@@ -19,10 +19,12 @@ BLACK_ON_WHITE = "\x1b[38;5;16;48;5;231m"
 PLAIN = "\x1b[0m"
 
 
-def urls(run: Run, login_page: str, home: Home) -> str:
-    """The places to look at, one a line."""
+def urls(run: Run, login_page: str, home: Home, *, is_sandbox: bool) -> str:
+    """The places to look at, one a line. The key is in an address only where there is nothing real to open."""
+    key = f"#key={run.service_key}" if is_sandbox else ""
     lines = [
         ("Login page", login_page),
+        ("Operators", f"{run.api_url}/operator{key}"),
         ("API docs", f"{run.api_url}/docs"),
         ("Metrics", run.metrics_url),
         ("Data, logs", str(home.path)),
