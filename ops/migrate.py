@@ -112,6 +112,16 @@ async def apply(connection: Connection, folder: Path = MIGRATIONS) -> list[str]:
     return applied
 
 
+def missing(applied: Mapping[str, str], folder: Path = MIGRATIONS) -> list[str]:
+    """The files that a database lacks which has applied these, names by version.
+
+    Raises MigrationError if it has one that is not here.
+    """
+    migrations = _read_folder(folder)
+    _check_known(applied, migrations)
+    return [migration.file_name for migration in migrations if migration.version not in applied]
+
+
 def _read_folder(folder: Path) -> list[Migration]:
     migrations = [Migration.read(path) for path in sorted(folder.glob("*.sql"))]
     for earlier, later in pairwise(migrations):
@@ -150,12 +160,7 @@ async def _pending(connection: Connection, migrations: list[Migration]) -> list[
     """The files not applied yet, after checking that history and folder tell one story."""
     rows = await connection.fetch("select version, name from supabase_migrations.schema_migrations")
     applied = {row["version"]: row["name"] for row in rows}
-    on_disk = {migration.version for migration in migrations}
-    for version in sorted(applied.keys() - on_disk):
-        raise MigrationError(
-            f"The database has the migration {version}_{applied[version]}, which is not here: "
-            "run the release that brought it, or a newer one."
-        )
+    _check_known(applied, migrations)
     await _check_unedited(connection, [migration for migration in migrations if migration.version in applied])
     pending = [migration for migration in migrations if migration.version not in applied]
     if pending and applied and pending[0].version < max(applied):
@@ -163,6 +168,15 @@ async def _pending(connection: Connection, migrations: list[Migration]) -> list[
             f"{pending[0].file_name} is older than {max(applied)}, already applied: give it a later version."
         )
     return pending
+
+
+def _check_known(applied: Mapping[str, str], migrations: Sequence[Migration]) -> None:
+    on_disk = {migration.version for migration in migrations}
+    for version in sorted(applied.keys() - on_disk):
+        raise MigrationError(
+            f"The database has the migration {version}_{applied[version]}, which is not here: "
+            "run the release that brought it, or a newer one."
+        )
 
 
 async def _check_unedited(connection: Connection, applied: list[Migration]) -> None:

@@ -89,9 +89,12 @@ class Database:
     level security is none: `on_denied` is called and asyncpg's error raised.
     """
 
-    def __init__(self, pool: Pool, on_denied: Callable[[], None], deadline: float) -> None:
+    def __init__(
+        self, pool: Pool, on_denied: Callable[[], None], deadline: float, *, read_only: bool = False
+    ) -> None:
         self._pool = pool
         self._deadline = deadline
+        self._read_only = read_only
         self.saves_at_once = SAVES_AT_ONCE
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.on_denied = on_denied
@@ -129,7 +132,7 @@ class Database:
         async with asyncio.timeout(self._deadline), self._pool.acquire() as connection:
             try:
                 # Named, whatever the database's default: what is compared must include what a save waited for.
-                async with connection.transaction(isolation="read_committed"):
+                async with connection.transaction(isolation="read_committed", readonly=self._read_only):
                     await connection.fetchrow(_ACT_AS, claims["role"], json.dumps(claims))
                     return await work(connection)
             except (asyncio.CancelledError, asyncpg.QueryCanceledError):
@@ -281,15 +284,16 @@ async def open_postgres(
     epochs: Epochs | None = None,
     deadline: float = DEADLINE,
     statement_cache_size: int = 0,
+    read_only: bool = False,
 ) -> AsyncIterator[PostgresStore]:
     """Open a store on at most `pool_size` connections, made when needed: a database that is down does no harm yet.
 
     `url` logs in as `usm_app`. Without a statement cache it works through poolers in transaction mode; on a
-    direct connection a cache saves two round trips for each operation.
+    direct connection a cache saves two round trips for each operation. `read_only`: PostgreSQL itself refuses writes.
     """
     pool = await in_asyncio(_open_pool, url, pool_size, deadline, statement_cache_size)
     try:
-        yield PostgresStore(Database(pool, on_denied, deadline), keeper, epochs)
+        yield PostgresStore(Database(pool, on_denied, deadline, read_only=read_only), keeper, epochs)
     finally:
         with trio.CancelScope(shield=True):
             await in_asyncio(_close_pool, pool, deadline)

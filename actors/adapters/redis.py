@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import redis.exceptions as refusal
@@ -89,6 +90,25 @@ def _pool(url: str, size: int) -> BlockingConnectionPool:
         )
     except ValueError:  # its text may quote a part of the password
         raise ValueError("This is no URL of Redis's: check REDIS_URL.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What answers there. `version` is that of Redis whose commands it takes; None where it does not say."""
+
+    name: str
+    version: str | None
+
+
+async def server_of(client: Redis) -> Server:
+    """Return what answers, once it does. Raises what `ask` does."""
+    await ask(client.ping)
+    try:
+        found = await ask(lambda: client.info("server"))
+    except refusal.ResponseError:  # not every login may ask, and not every provider tells
+        return Server("Redis", None)
+    name = "Valkey" if found.get("server_name") == "valkey" else "Redis"
+    return Server(name, found.get("redis_version"))
 
 
 class RedisTickets:
