@@ -93,6 +93,19 @@ _forward(backup, "verify", "ops.backups.cli", 'Open every backup: tenant:app, or
 _forward(backup, "restore", "ops.backups.cli", "Put a backup back: tenant:app [--backup ID].", "--restore")
 _forward(backup, "schedule", "ops.backups.cli", "Run the schedule.")
 
+# -- the specification's verbs
+
+_forward(app, "list", "ops.control.cli", "All sessions; also of a database that no service runs on.", "list")
+_forward(app, "status", "ops.control.cli", "How a session is; likewise: --tenant-id T --app-id A.", "status")
+_forward(
+    app,
+    "qr-login",
+    "ops.control.cli",
+    "A login in two steps, the first: --tenant-id T --app-id A.",
+    "qr-login",
+)
+_forward(app, "finalize", "ops.control.cli", "The second: --ticket T.", "finalize")
+
 
 # -- at a running service
 
@@ -108,8 +121,7 @@ def list_sessions(*, tenant: str | None = None, url: Url = HERE, as_json: AsJson
     """
     screen, service = _reached(url, as_json=as_json)
     found = service.pages("/api/v1/sessions", "sessions")
-    rows = (row for row in found if tenant in (None, row["tenant_id"]))
-    screen.table(rows, ("tenant_id", "app_id", "state", "substate", "reason", "user_action", "desired_state"))
+    screen.sessions(row for row in found if tenant in (None, row["tenant_id"]))
     return OK
 
 
@@ -186,13 +198,12 @@ def tree(*, url: Url = HERE, as_json: AsJson = False) -> int:
 
 @app.command
 def health(*, url: Url = HERE, as_json: AsJson = False) -> int:
-    """Tell whether the service takes work."""
-    from ops.control.screen import Screen  # noqa: PLC0415 - as below
-    from ops.control.service import Service  # noqa: PLC0415
+    """Tell how the service is; and PostgreSQL, Redis and the keyring, where the environment names them."""
+    from ops.control.health import show_health  # noqa: PLC0415 - as below
+    from ops.control.place import Place  # noqa: PLC0415
+    from ops.control.screen import Screen  # noqa: PLC0415
 
-    said = Service(url, "none").ask("GET", "/readyz")
-    Screen(as_json=as_json).show(said, f"{said['status']} ({said['environment']})")
-    return OK
+    return show_health(Screen(as_json=as_json), Place(url))
 
 
 @app.command
@@ -263,9 +274,7 @@ def _reached(url: str, *, as_json: bool) -> tuple[Screen, Service]:
 
 
 def _shown(screen: Screen, session: dict[str, Any]) -> int:
-    from ops.control.screen import session_line  # noqa: PLC0415 - as above
-
-    screen.show(session, session_line(session))
+    screen.session(session)
     return OK
 
 

@@ -25,6 +25,10 @@ class NotAsked(ControlError):
     code = 2
 
 
+class NoCredential(NotAsked):
+    """The service was not asked, for want of a key."""
+
+
 class NoAnswer(ControlError):
     """The service does not answer; the sentence says where it was looked for."""
 

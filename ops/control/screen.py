@@ -41,6 +41,15 @@ class Screen:
             table.add_row(*(_text(row.get(column)) for column in columns))
         self._console.print(table)
 
+    def sessions(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """How sessions are, a line each."""
+        columns = ("tenant_id", "app_id", "state", "substate", "reason", "user_action", "desired_state")
+        self.table(rows, columns)
+
+    def session(self, session: Mapping[str, Any]) -> None:
+        """How one session is."""
+        self.show(session, session_line(session))
+
     def tree(self, value: Mapping[str, Any]) -> None:
         """Something with parts that have parts."""
         if self.as_json:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from actors.core.names import InvalidName, SessionKey
-from ops.control.errors import Declined, NoAnswer, NotAsked
+from ops.control.errors import Declined, NoAnswer, NoCredential, NotAsked
 from supervisor.secret_files import given_secret
 
 URL = "http://127.0.0.1:8080"
@@ -26,10 +26,13 @@ Json = dict[str, Any]
 class Service:
     """One service with one credential. Every method may raise Declined and NoAnswer."""
 
-    def __init__(self, url: str, credential: str) -> None:
+    def __init__(self, url: str, credential: str, patience: float = PATIENCE) -> None:
         self._url = url
         headers = {"Authorization": f"Bearer {credential}", "User-Agent": "sessionctl"}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=patience, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise NotAsked(f"--url is no URL ({error}): write it as http://127.0.0.1:8080") from None
 
     def ask(
         self,
@@ -121,7 +124,7 @@ def service_at(url: str) -> Service:
             raise NotAsked(str(fault)) from None
         if credential:
             return Service(url, credential)
-    raise NotAsked(
+    raise NoCredential(
         "set SESSIONCTL_KEY or SESSIONCTL_KEY_FILE to an API key, see: sessionctl api-keys create --help"
     )
 
@@ -133,6 +136,14 @@ def session_named(text: str) -> SessionKey:
         return SessionKey(tenant, app)
     except InvalidName as error:
         raise NotAsked(f"{error}: name a session as tenant/app") from None
+
+
+def session_of(tenant_id: str, app_id: str) -> SessionKey:
+    """The session of these two names. Raises NotAsked."""
+    try:
+        return SessionKey(tenant_id, app_id)
+    except InvalidName as error:
+        raise NotAsked(f"--tenant-id or --app-id: {error}") from None
 
 
 def path_of(key: SessionKey) -> str:

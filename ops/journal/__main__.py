@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from ops.journal.progress import shown_progress
 from ops.journal.rows import count, lines, open_journal
 from ops.journal.show import readable
 from ops.journal.verify import Report, Tally, follow
+from ops.seen import shows_password
 
 OK, TAMPERED, COULD_NOT_RUN = 0, 1, 2
 
@@ -130,7 +130,7 @@ async def _show(url: str, tenant: str, app_id: str | None) -> int:
 
 
 def _warn_of_passwords(arguments: Sequence[str]) -> None:
-    if any(re.search(r"://[^/@\s]*:[^/@\s]+@", argument) for argument in arguments):
+    if shows_password(arguments):
         print(
             "ops.journal: the password on the command line can be seen by others of this machine:"
             " put it into DATABASE_URL",

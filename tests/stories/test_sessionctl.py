@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import pytest
 import qrcode
-import trio
-import zxingcpp
 
 from actors.core.secret import Secret
 from api import pictures
 from ops.control.screen import modules
 from ops.sessionctl import main
 from supervisor.settings import Settings
-from tests.stories.conftest import BORIS, SERVICE_KEY, RunningSandbox, Service, running
-from tests.stories.terminal import ROOT
+from tests.stories.conftest import BORIS, RunningSandbox, Service, running
+from tests.stories.shell import Shell, read_until, scanned
 
 LOCAL = {
     "init": [],
@@ -31,6 +25,10 @@ LOCAL = {
     "sign-callback": ["--tenant"],
     "import": ["--dry-run"],
     "journal": ["verify", "show"],
+    "list": ["--database-url"],
+    "status": ["--tenant-id", "--database-url"],
+    "qr-login": ["--no-wait"],
+    "finalize": ["--ticket", "--password-file"],
     "backup create": ["--manual-backup"],
     "backup list": ["--list-backups"],
     "backup verify": ["--verify"],
@@ -40,100 +38,29 @@ LOCAL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a command left."""
+class Beside(Shell):
+    """A shell, and the service beside which it is."""
 
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(slots=True)
-class Shell:
-    """A shell beside a running service."""
-
-    url: str
-    service: Service
-
-    @property
-    def environment(self) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("SESSIONCTL_")}
-        return ours | {"SESSIONCTL_URL": self.url, "SESSIONCTL_KEY": SERVICE_KEY, "NO_COLOR": "1"}
-
-    async def run(self, *words: str, typed: str = "", **more: str) -> Done:
-        with trio.fail_after(60):
-            done = await trio.run_process(
-                [sys.executable, "-m", "ops.sessionctl", *words],
-                cwd=ROOT,
-                env=self.environment | more,
-                stdin=typed.encode(),
-                capture_stdout=True,
-                capture_stderr=True,
-                check=False,
-            )
-        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    async def begin(self, *words: str) -> trio.Process:
-        return await trio.lowlevel.open_process(
-            [sys.executable, "-m", "ops.sessionctl", *words],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    service: Service = field(kw_only=True)
 
 
 @pytest.fixture
-async def shell(settings: Settings) -> AsyncIterator[Shell]:
+async def shell(settings: Settings) -> AsyncIterator[Beside]:
     async with running(settings) as service:
-        yield Shell(str(service.http.base_url), service)
-
-
-async def read_until(stream: trio.abc.ReceiveStream, end: bytes) -> str:
-    """What a process says until it has said this."""
-    said = b""
-    with trio.fail_after(30):
-        while end not in said:
-            got = await stream.receive_some()
-            assert got, said
-            said += got
-    return said.decode()
-
-
-def scanned(text: str) -> str:
-    """What a phone's camera sees on this screen."""
-    lines = [line[4:] for line in text.splitlines() if set(line) <= set(" ▄▀█") and len(line) > 20]
-    dark = [
-        [block in "▀█" if half == 0 else block in "▄█" for block in line] for line in lines for half in (0, 1)
-    ]
-    width = len(lines[0])
-    rows = [bytes(0 if module else 255 for module in row for _ in range(8)) for row in dark for _ in range(8)]
-    image = memoryview(b"".join(rows)).cast("B", shape=[len(dark) * 8, width * 8])
-    found = zxingcpp.read_barcode(image)
-    assert found is not None, text
-    return str(found.text)
+        yield Beside(str(service.http.base_url), service=service)
 
 
 @pytest.mark.timeout(150)
 async def test_an_account_is_linked_by_qr_and_password_and_its_session_operated(
-    shell: Shell, sandbox: RunningSandbox
+    shell: Beside, sandbox: RunningSandbox
 ) -> None:
-    process = await shell.begin("login", "qr", "demo/main")
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    shown = await read_until(process.stdout, "▀▀▀▀▀▀▀ ".encode())
-    await sandbox.accept(scanned(shown), BORIS)
-    await process.stdin.send_all(b"wrong password\nsandbox-2fa\n")
-    said = await read_until(process.stdout, b"linked: Telegram user")
-    with trio.fail_after(20):
-        assert await process.wait() == 0
-    errors = await read_until(process.stderr, b"password_invalid: try again")
+    async with shell.begin("login", "qr", "demo/main") as login:
+        shown = await read_until(login.stdout, "▀▀▀▀▀▀▀ ".encode())
+        await sandbox.accept(scanned(shown), BORIS)
+        await login.type("wrong password\nsandbox-2fa\n")
+        said = await read_until(login.stdout, b"linked: Telegram user")
+        assert await login.ended() == 0
+        errors = await read_until(login.stderr, b"password_invalid: try again")
     assert "wrong password" not in said + errors
 
     listed = await shell.run("sessions", "list", "--json")
@@ -156,20 +83,18 @@ async def test_an_account_is_linked_by_qr_and_password_and_its_session_operated(
     assert (revoked.code, revoked.json["state"]) == (0, "REVOKED")
 
 
-async def test_events_are_followed_until_ctrl_c(shell: Shell) -> None:
-    process = await shell.begin("events", "--tenant", "demo", "--after", "0", "--json")
-    assert process.stdout is not None
-    await shell.service.start()
-    line = await read_until(process.stdout, b"\n")
-    process.send_signal(signal.SIGINT)
-    with trio.fail_after(10):
-        code = await process.wait()
+async def test_events_are_followed_until_ctrl_c(shell: Beside) -> None:
+    async with shell.begin("events", "--tenant", "demo", "--after", "0", "--json") as events:
+        await shell.service.start()
+        line = await read_until(events.stdout, b"\n")
+        events.process.send_signal(signal.SIGINT)
+        code = await events.ended()
 
     assert json.loads(line)["after"] == "PENDING_QR"
     assert code == 130
 
 
-async def test_every_kind_of_no_has_its_exit_code_and_a_sentence_that_names_the_fix(shell: Shell) -> None:
+async def test_every_kind_of_no_has_its_exit_code_and_a_sentence_that_names_the_fix(shell: Beside) -> None:
     unknown = await shell.run("sessions", "show", "demo/nobody", "--json")
     misspelt = await shell.run("sessions", "show", "demo")
     nonsense = await shell.run("sessions", "dance")
