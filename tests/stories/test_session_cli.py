@@ -42,6 +42,19 @@ async def begun(shell: Shell, sandbox: RunningSandbox, phone: str) -> str:
     return ticket_in(done.out)
 
 
+async def has_connected(pid: int) -> None:
+    """Return once this process has a socket: it has asked the service, or is about to."""
+    with trio.fail_after(30):
+        while not has_socket(pid):
+            await trio.sleep(0.01)
+
+
+def has_socket(pid: int) -> bool:
+    with suppress(FileNotFoundError):  # closed while we look
+        return any(str(fd.readlink()).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
 # -- two steps
 
 
@@ -67,10 +80,12 @@ async def test_finalize_waits_for_the_scan(shell: Shell, sandbox: RunningSandbox
     done = await shell.run("qr-login", *MAIN, "--no-wait")
     early = await shell.run("finalize", "--ticket", ticket_in(done.out), "--wait", "0", "--json")
     async with shell.begin("finalize", "--ticket", ticket_in(done.out)) as waiting:
+        await has_connected(waiting.process.pid)
         await sandbox.accept(scanned(done.out), ANNA)
         said = await read_until(waiting.stdout, b"\n")
 
     assert (early.code, early.json["state"]) == (1, "PENDING_QR")
+    assert "qr_base64" not in early.json
     assert "scan the QR, then run finalize again" in early.err
     assert said.startswith("AUTHORIZED")
 
