@@ -62,7 +62,8 @@ class Schema:
             try:
                 for path in sorted(_FOLDER.rglob("*.sql")):
                     if path.parent != _OWN:
-                        await connection.prepare(path.read_text(encoding="utf-8"))
+                        # Without a name, nothing is left on a connection that a pooler lends on.
+                        await connection.prepare(path.read_text(encoding="utf-8"), name="")
             except asyncpg.SyntaxOrAccessError as error:
                 return str(error)
             return None

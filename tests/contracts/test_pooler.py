@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -16,7 +19,7 @@ from actors.core.states import Authorized, PendingQr, SessionState
 from actors.core.states import Login as PendingLogin
 from actors.ports import Saved, Transition
 from ops.journal.__main__ import main
-from tests.contracts.pgbouncer import PROGRAM, open_pgbouncer
+from tests.contracts.pgbouncer import PROGRAM, SERVER_CONNECTIONS, open_pgbouncer
 from tests.stores import Database
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed (apt install pgbouncer)")
@@ -104,3 +107,19 @@ async def test_a_neighbour_who_leaves_role_and_claims_behind_changes_nothing_for
             for number in range(SESSIONS):
                 for tenant in TENANTS[1:]:
                     nursery.start_soon(live, store, SessionKey(tenant, f"app-{number}"))
+
+
+async def test_health_is_asked_through_a_pooler_again_and_again(pooled: str) -> None:
+    """Each look is a process, whose names for statements begin anew; the server's connections stay the same."""
+    for _ in range(SERVER_CONNECTIONS + 1):
+        done = await trio.run_process(
+            [sys.executable, "-m", "ops.session_cli", "health", "--json"],
+            env=os.environ | {"DATABASE_URL": pooled, "SESSIONCTL_URL": "http://127.0.0.1:1"},
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
+        parts = {part["part"]: part for part in json.loads(done.stdout)["parts"]}
+
+        assert (parts["postgresql"]["verdict"], parts["migrations"]["verdict"]) == ("ok", "ok"), parts
+        assert (done.returncode, done.stderr) == (3, b"")

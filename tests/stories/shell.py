@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,13 @@ class Shell:
     url: str
     program: tuple[str, ...] = SESSIONCTL
     folder: Path = ROOT
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
         others = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        return others | {"SESSIONCTL_URL": self.url, "SESSIONCTL_KEY": SERVICE_KEY, "NO_COLOR": "1"}
+        ours = {"SESSIONCTL_URL": self.url, "SESSIONCTL_KEY": SERVICE_KEY, "NO_COLOR": "1"}
+        return {**others, **ours, **self.more}
 
     async def run(self, *words: str, typed: str = "", **more: str) -> Done:
         with trio.fail_after(60):
@@ -127,3 +130,10 @@ def scanned(text: str) -> str:
     found = zxingcpp.read_barcode(image)
     assert found is not None, text
     return str(found.text)
+
+
+def ticket_in(shown: str) -> str:
+    """The ticket that qr-login shows."""
+    found = re.search(r"^ticket: (\S{43})$", shown, flags=re.MULTILINE)
+    assert found is not None, shown
+    return found[1]

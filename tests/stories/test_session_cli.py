@@ -13,12 +13,12 @@ import pytest
 import trio
 
 from supervisor.settings import Settings
+from tests.sandbox.clients import BORIS_PASSWORD as PASSWORD
 from tests.stores import Database
 from tests.stories.conftest import ANNA, BORIS, RunningSandbox, make_settings, running
-from tests.stories.shell import SESSION_CLI, Shell, read_until, scanned
+from tests.stories.shell import SESSION_CLI, Shell, read_until, scanned, ticket_in
 
 MAIN = ("--tenant-id", "demo", "--app-id", "main")
-PASSWORD = "sandbox-2fa"
 NOBODY = "http://127.0.0.1:1"
 
 
@@ -26,12 +26,6 @@ NOBODY = "http://127.0.0.1:1"
 async def shell(settings: Settings, tmp_path: Path) -> AsyncIterator[Shell]:
     async with running(settings) as service:
         yield Shell(str(service.http.base_url), SESSION_CLI, tmp_path)
-
-
-def ticket_in(shown: str) -> str:
-    found = re.search(r"^ticket: (\S{43})$", shown, flags=re.MULTILINE)
-    assert found is not None, shown
-    return found[1]
 
 
 async def begun(shell: Shell, sandbox: RunningSandbox, phone: str) -> str:
