@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass, field
@@ -55,9 +56,14 @@ def _past_the_scan(service: Service, ticket: str, within: float) -> Json:
     """Where the login stands once it has been scanned, or once the time is over."""
     until = time.monotonic() + within
     status = _status(service, ticket)
-    while status["step"]["type"] == "display_and_wait" and (left := int(until - time.monotonic())) > 0:
-        status = _status(service, ticket, wait=min(left, WAIT), since=status["sequence"])
+    while status["step"]["type"] == "display_and_wait" and (wait := _next_wait(until - time.monotonic())):
+        status = _status(service, ticket, wait=wait, since=status["sequence"])
     return status
+
+
+def _next_wait(left: float) -> int:
+    """How long to have the next question answered, in whole seconds: rounded up, so that the last part counts too."""
+    return min(max(0, math.ceil(left)), WAIT)
 
 
 def _status(service: Service, ticket: str, **query: int) -> Json:

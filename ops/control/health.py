@@ -69,17 +69,24 @@ def examine(place: Place) -> Health:
 def _service(url: str) -> tuple[list[Finding], dict[str, Any], bool]:
     service = Service(url, "none", PATIENCE)
     try:
-        alive = service.ask("GET", "/healthz")
+        environment = _environment(service.ask("GET", "/healthz"), url)
     except ControlError as error:
         unseen = Finding("ready", UNKNOWN, "the service does not answer")
         return [Finding("service", BAD, str(error)), unseen], {}, False
-    first = Finding("service", OK, f"{url} answers ({alive['environment']})")
+    first = Finding("service", OK, f"{url} answers ({environment})")
     try:
         said = service.ask("GET", "/readyz")
     except ControlError as error:
         sentence = f"{error}: its log tells more, and the other lines perhaps"
         return [first, Finding("ready", BAD, sentence)], {}, True
     return [first, Finding("ready", OK, f"takes work ({said['status']})")], said, True
+
+
+def _environment(alive: Mapping[str, Any], url: str) -> str:
+    """What /healthz names, which others' does not. Raises NoAnswer."""
+    if "environment" not in alive:
+        raise NoAnswer(f"what answers at {url} is not this service: is --url right?")
+    return str(alive["environment"])
 
 
 def _postgres(place: Place) -> Iterator[Finding]:

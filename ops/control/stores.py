@@ -81,6 +81,8 @@ def _run(work: Callable[[], Awaitable[Result]], variable: str) -> Result:
         raise NotAsked(str(_leaf(group))) from None
     except* asyncpg.InsufficientPrivilegeError:
         raise NotAsked(f"this login may not read the sessions: take the service's own {variable}") from None
+    except* KeyboardInterrupt:
+        raise KeyboardInterrupt from None  # by itself, as whoever ends the program expects it
 
 
 def _told(key: SessionKey, saved: Saved) -> Json:

@@ -155,10 +155,12 @@ async def test_without_a_service_the_rest_is_looked_at_all_the_same(ward: Ward) 
     assert "is --url right?" in bad["service"]
 
 
-async def test_what_is_no_service_of_ours_is_said_so(ward: Ward) -> None:
+@pytest.mark.parametrize("said", [b"hello", b'{"status":"up"}'])
+async def test_what_is_no_service_of_ours_is_said_so(ward: Ward, said: bytes) -> None:
     async def strange(stream: trio.SocketStream) -> None:
         await stream.receive_some()
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + said)
+        await stream.aclose()
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, strange, 0)

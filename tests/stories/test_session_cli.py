@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from ops.control.finalize import _next_wait
 from supervisor.settings import Settings
 from tests.sandbox.clients import BORIS_PASSWORD as PASSWORD
 from tests.stores import Database
@@ -70,6 +72,7 @@ async def test_the_specifications_journey_links_an_account(shell: Shell, sandbox
     assert (linked.code, "already_authorized" in linked.err) == (1, True)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 async def test_finalize_waits_for_the_scan(shell: Shell, sandbox: RunningSandbox) -> None:
     done = await shell.run("qr-login", *MAIN, "--no-wait")
     early = await shell.run("finalize", "--ticket", ticket_in(done.out), "--wait", "0", "--json")
@@ -105,6 +108,11 @@ async def test_the_password_comes_from_a_file_a_pipe_or_an_argument_and_is_shown
     assert not [secret for secret in (PASSWORD, "not this one", "nor this") if secret in said]
 
 
+def test_the_last_part_of_a_second_is_waited_for_too() -> None:
+    assert [_next_wait(left) for left in (600, 19.5, 1.0, 0.2, 0, -1)] == [20, 20, 1, 1, 0, 0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 async def test_ps_shows_nothing_but_what_was_typed(shell: Shell, sandbox: RunningSandbox) -> None:
     done = await shell.run("qr-login", *MAIN)
     words = ("finalize", "--ticket", ticket_in(done.out), "--password-stdin")
@@ -238,6 +246,27 @@ async def test_list_and_status_read_postgresql_while_no_service_runs(
     assert (without.code, "--database-url" in without.err) == (3, True)
     password = database.app_url.partition("usm_app:")[2].partition("@")[0]
     assert not [done for done in (listed, status, unknown, without) if password in done.out + done.err]
+
+
+async def test_ctrl_c_ends_a_look_at_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    asked = trio.Event()
+
+    async def silent(_: trio.SocketStream) -> None:
+        asked.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, silent, 0)
+        url = f"postgresql://usm_app@127.0.0.1:{listeners[0].socket.getsockname()[1]}/usm"
+        async with Shell(NOBODY, SESSION_CLI, tmp_path, {"DATABASE_URL": url}).begin("list") as looking:
+            with trio.fail_after(30):
+                await asked.wait()
+            looking.process.send_signal(signal.SIGINT)
+            assert await looking.ended() == 130
+            said = await looking.stderr.receive_some()
+        nursery.cancel_scope.cancel()
+
+    assert b"Traceback" not in said
 
 
 async def test_an_honest_no_of_the_service_is_not_walked_around(shell: Shell, database: Database) -> None:
