@@ -32,7 +32,7 @@ OK, NOT_TRIED = 0, 2
 
 EPILOGUE = """
 The service is asked at --url or SESSIONCTL_URL, with the API key of SESSIONCTL_KEY or SESSIONCTL_KEY_FILE, or else
-with SUPABASE_SERVICE_ROLE_KEY. Secrets are typed or read from a pipe, never given as arguments.
+with SUPABASE_SERVICE_ROLE_KEY. Secrets are typed or read from a pipe: others on the machine can read arguments.
 
 Exit codes: 0 done, 1 the answer is no, 2 not tried, 3 the service does not answer, 130 stopped with Ctrl-C.
 """
@@ -95,16 +95,12 @@ _forward(backup, "schedule", "ops.backups.cli", "Run the schedule.")
 
 # -- the specification's verbs
 
-_forward(app, "list", "ops.control.cli", "All sessions; also of a database that no service runs on.", "list")
-_forward(app, "status", "ops.control.cli", "How a session is; likewise: --tenant-id T --app-id A.", "status")
+_forward(app, "list", "ops.control.cli", "All sessions; from PostgreSQL if no service answers.", "list")
+_forward(app, "status", "ops.control.cli", "Likewise one session: --tenant-id T --app-id A.", "status")
 _forward(
-    app,
-    "qr-login",
-    "ops.control.cli",
-    "A login in two steps, the first: --tenant-id T --app-id A.",
-    "qr-login",
+    app, "qr-login", "ops.control.cli", "Show a QR and its ticket: --tenant-id T --app-id A.", "qr-login"
 )
-_forward(app, "finalize", "ops.control.cli", "The second: --ticket T.", "finalize")
+_forward(app, "finalize", "ops.control.cli", "Finish what qr-login began: --ticket T.", "finalize")
 
 
 # -- at a running service

@@ -159,7 +159,7 @@ def _keyring(place: Place) -> Iterator[Finding]:
     except KeyringError as error:
         yield Finding("keyring", BAD, str(error))
         return
-    yield Finding("keyring", OK, f"{len(ring.names)} keys, {ring.current!r} seals")
+    yield Finding("keyring", OK, f"{ring.current!r} seals; keys in all: {len(ring.names)}")
 
 
 def _said(part: str, variable: str, look: Callable[[], str | None]) -> tuple[str | None, Finding]:
