@@ -102,7 +102,12 @@ class Server:
 
 async def server_of(client: Redis) -> Server:
     """Return what answers, once it does. Raises what `ask` does."""
-    await ask(client.ping)
+    try:
+        await ask(client.ping)
+    except refusal.NoPermissionError as error:
+        raise StoreRefused(
+            "Redis does not even let this user PING: check REDIS_URL, and its rights"
+        ) from error
     try:
         found = await ask(lambda: client.info("server"))
     except refusal.ResponseError:  # not every login may ask, and not every provider tells

@@ -10,6 +10,7 @@ from typing import Any
 
 from actors.adapters.keyring import Keyring, KeyringError
 from actors.adapters.postgres import PostgresStore
+from actors.adapters.redis import Server
 from actors.adapters.schema import Schema
 from ops.control.errors import ControlError, Declined, NoAnswer
 from ops.control.place import Place
@@ -101,11 +102,15 @@ def _postgres(place: Place) -> Iterator[Finding]:
         yield Finding("postgresql", BAD, str(error))
         yield Finding("migrations", UNKNOWN, "PostgreSQL could not be asked")
         return
-    if major < OLDEST_POSTGRES:
-        yield Finding("postgresql", BAD, f"{text} is too old: {OLDEST_POSTGRES} is the oldest that works")
-    else:
-        yield Finding("postgresql", OK, f"{text} answers")
+    yield of_postgres(text, major)
     yield _migrations(history, misfit)
+
+
+def of_postgres(text: str, major: int) -> Finding:
+    """What is said of a server with this version."""
+    if major < OLDEST_POSTGRES:
+        return Finding("postgresql", BAD, f"{text} is too old: {OLDEST_POSTGRES} is the oldest that works")
+    return Finding("postgresql", OK, f"{text} answers")
 
 
 async def _schema(store: PostgresStore) -> tuple[tuple[str, int], Mapping[str, str] | None, str | None]:
@@ -135,19 +140,21 @@ def _redis(place: Place) -> Iterator[Finding]:
         yield fault
         return
     try:
-        server = redis_server(url)
+        yield of_redis(redis_server(url))
     except ControlError as error:
         yield Finding("redis", BAD, str(error))
-        return
+
+
+def of_redis(server: Server) -> Finding:
+    """What is said of this server."""
     numbers = re.match(r"(\d+)\.(\d+)", server.version or "")
     if numbers is None:
-        yield Finding("redis", OK, f"{server.name} answers, and does not say its version")
-    elif tuple(map(int, numbers.groups())) < OLDEST_REDIS:
-        yield Finding(
+        return Finding("redis", OK, f"{server.name} answers, and does not say its version")
+    if tuple(map(int, numbers.groups())) < OLDEST_REDIS:
+        return Finding(
             "redis", BAD, f"{server.name} {server.version} is too old: 7.0 is the oldest that works"
         )
-    else:
-        yield Finding("redis", OK, f"{server.name} answers, with the commands of {server.version}")
+    return Finding("redis", OK, f"{server.name} answers, with the commands of {server.version}")
 
 
 def _keyring(place: Place) -> Iterator[Finding]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 import redis.exceptions
 import trio
 
-from actors.adapters.redis import RedisTickets, ask, open_redis
+from actors.adapters.redis import RedisTickets, Server, ask, open_redis, server_of
 from actors.bridge import open_loop
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
@@ -171,3 +173,28 @@ async def test_what_is_no_url_is_refused_without_quoting_the_password() -> None:
             pass
 
     assert "pass" not in str(refusal.value)
+
+
+async def test_a_server_says_what_it_is_to_whoever_may_ask(redis_url: str) -> None:
+    async def seen(*rules: str) -> Server:
+        name = f"looker-{secrets.token_hex(4)}"
+        with redis.Redis.from_url(redis_url) as admin:
+            admin.execute_command("ACL", "SETUSER", name, "on", "nopass", *rules)
+        try:
+            parts = urlsplit(redis_url)
+            netloc = f"{name}:any@{parts.netloc.rpartition('@')[2]}"
+            async with open_loop(), open_redis(parts._replace(netloc=netloc).geturl()) as client:
+                return await server_of(client)
+        finally:
+            with redis.Redis.from_url(redis_url) as admin:
+                admin.execute_command("ACL", "DELUSER", name)
+
+    told = await seen("+@all")
+    untold = await seen("+ping", "+select")
+    with pytest.raises(ExceptionGroup) as refused:
+        await seen("+select")
+
+    assert told.name in {"Redis", "Valkey"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", str(told.version))
+    assert untold == Server("Redis", None)
+    assert refused.group_contains(StoreRefused, match="REDIS_URL")

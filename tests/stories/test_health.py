@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.adapters.redis import Server
+from ops.control.health import Finding, of_postgres, of_redis
 from ops.embedded import Valkey
 from ops.migrate import MIGRATIONS, migrate
 from supervisor.settings import Settings
@@ -184,3 +186,21 @@ async def test_a_service_that_takes_no_work_is_bad(settings: Settings, tmp_path:
             status = (await shell.run("health", "--json")).json["status"]
 
     assert (code, list(bad), status) == (1, ["ready", "redis"], "not_ready")
+
+
+@pytest.mark.parametrize(
+    ("finding", "verdict"),
+    [
+        (of_postgres("14.9", 14), "bad"),
+        (of_postgres("15.0", 15), "ok"),
+        (of_redis(Server("Redis", "6.2.14")), "bad"),
+        (of_redis(Server("Redis", "7.0.0")), "ok"),
+        (of_redis(Server("Redis", "10.1.0")), "ok"),
+        (of_redis(Server("Redis", None)), "ok"),
+        (of_redis(Server("Redis", "of my own")), "ok"),
+    ],
+    ids=str,
+)
+def test_what_is_too_old_is_bad(finding: Finding, verdict: str) -> None:
+    assert finding.verdict == verdict
+    assert ("is the oldest that works" in finding.sentence) == (verdict == "bad")
