@@ -72,17 +72,26 @@ def redis_server(url: str) -> Server:
     return _run(run, "REDIS_URL")
 
 
+REFUSALS = (StoreUnavailable, StoreRefused, ValueError, asyncpg.InsufficientPrivilegeError)
+
+
 def _run(work: Callable[[], Awaitable[Result]], variable: str) -> Result:
     try:
         return trio.run(work)
-    except* StoreUnavailable as group:
-        raise NoAnswer(f"{_leaf(group)}: check that it runs, and {variable}") from None
-    except* (StoreRefused, ValueError) as group:
-        raise NotAsked(str(_leaf(group))) from None
-    except* asyncpg.InsufficientPrivilegeError:
-        raise NotAsked(f"this login may not read the sessions: take the service's own {variable}") from None
-    except* KeyboardInterrupt:
-        raise KeyboardInterrupt from None  # by itself, as whoever ends the program expects it
+    except (BaseExceptionGroup, *REFUSALS) as error:
+        # Not except*: before Python 3.11.4 what is raised there comes out in a group again.
+        match _leaf(error):
+            case StoreUnavailable() as leaf:
+                raise NoAnswer(f"{leaf}: check that it runs, and {variable}") from None
+            case StoreRefused() | ValueError() as leaf:
+                raise NotAsked(str(leaf)) from None
+            case asyncpg.InsufficientPrivilegeError():
+                sentence = f"this login may not read the sessions: take the service's own {variable}"
+                raise NotAsked(sentence) from None
+            case KeyboardInterrupt():
+                raise KeyboardInterrupt from None  # by itself, as whoever ends the program expects it
+            case _:
+                raise
 
 
 def _told(key: SessionKey, saved: Saved) -> Json:
