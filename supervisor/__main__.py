@@ -16,6 +16,7 @@ import trio
 from actors.bridge import stop_signals
 from actors.errors import StoreRefused
 from supervisor import logs
+from supervisor.descriptors import want_descriptors
 from supervisor.owner.life import Superseded
 from supervisor.process import Process
 from supervisor.settings import Settings, SettingsError, load_settings
@@ -38,6 +39,7 @@ def main() -> int:
     try:
         settings = load_settings()
         logs.configure(settings.log_level, settings.log_format, sandbox=settings.telegram_sandbox is not None)
+        want_descriptors(settings.node_capacity)
         trio.run(run, settings)
     except* (SettingsError, StoreRefused) as refusals:
         exit_code = 2
