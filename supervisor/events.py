@@ -230,12 +230,20 @@ class NodesSeen:
     owned: int
 
 
+class NodeEnd(StrEnum):
+    """How it is known that a node's life is over."""
+
+    SILENT = "silent"
+    SEEN_DEAD = "seen_dead"
+    DEAD_FOR_LONG_ENOUGH = "dead_for_long_enough"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeLost:
     """Another node's life was ended from here: its silence was watched, or its death was seen."""
 
     node: str
-    how: str
+    how: NodeEnd
     sessions: int
 
 

@@ -12,25 +12,25 @@ from actors import events as a
 from actors.core.import_plan import Outcome
 from actors.core.names import SessionKey
 from actors.core.states import Reason, SessionState
-from api import events as h
-from api.events import ApiEvent
 from supervisor import events as s
 from supervisor.breaker import Circuit
+from supervisor.counting import counter
+from supervisor.http_metrics import HttpMetrics
 from supervisor.owner.metrics import OwnershipMetrics
 from supervisor.settings import SettingsError
+
+QUARANTINED, UNWRITTEN = FILE_TROUBLES = ("quarantined", "unwritten")
 
 
 def conversions(registry: CollectorRegistry) -> Counter:
     """The counter of sessions taken over from files, also for imports that are no process to be scraped."""
-    counter = Counter(
+    return counter(
         "session_conversion_total",
         "Files of sessions that other programs had made, by what became of them.",
-        ["outcome"],
-        registry=registry,
+        "outcome",
+        Outcome,
+        registry,
     )
-    for outcome in Outcome:
-        counter.labels(outcome)
-    return counter
 
 
 class Metrics:
@@ -56,33 +56,6 @@ class Metrics:
         )
         for state in SessionState:
             self._states.labels(state).set(0)
-        self._qr_starts = Counter(
-            "qr_auth_start_total", "Requests for a QR login.", ["outcome"], registry=registry
-        )
-        self._passwords = Counter(
-            "login_password_total", "2FA passwords that people sent.", ["outcome"], registry=registry
-        )
-        self._webhooks = Counter(
-            "miniapp_webhook_total",
-            "Signed callbacks, by whether they were let in.",
-            ["outcome"],
-            registry=registry,
-        )
-        self._callbacks = Counter(
-            "qr_auth_callback_total",
-            "Signed callbacks that were let in, by what we know ourselves.",
-            ["outcome"],
-            registry=registry,
-        )
-        self._limits = Counter(
-            "limits_reached_total", "Refusals because of too many tries.", ["limit"], registry=registry
-        )
-        self._requests = Counter(
-            "http_requests_total",
-            "Answered requests.",
-            ["method", "route", "status", "code"],
-            registry=registry,
-        )
         self._rotations = Counter(
             "qr_token_rotations_total", "QR codes replaced before they expired.", registry=registry
         )
@@ -119,11 +92,12 @@ class Metrics:
             ["state", "signal"],
             registry=registry,
         )
-        self._file_trouble = Counter(
+        self._file_trouble = counter(
             "session_file_trouble_total",
             "Session files that were put in quarantine, or could not be written.",
-            ["trouble"],
-            registry=registry,
+            "trouble",
+            FILE_TROUBLES,
+            registry,
         )
         self._locks = Counter(
             "session_lock_acquired_total",
@@ -149,11 +123,12 @@ class Metrics:
         self._unopened = Counter(
             "credential_unopened_total", "Sealed credentials that could not be opened.", registry=registry
         )
-        self._farewells = Counter(
+        self._farewells = counter(
             "farewells_total",
             "Tries to log out keys that nobody uses any more.",
-            ["outcome"],
-            registry=registry,
+            "outcome",
+            s.FarewellOutcome,
+            registry,
         )
         self._conversions = conversions(registry)
         self._orphans = Counter(
@@ -185,23 +160,22 @@ class Metrics:
         self._connects_waiting = Gauge(
             "connects_waiting", "Connects to Telegram that wait for their turn.", registry=registry
         )
-        self._backups = Counter(
+        self._backups = counter(
             "session_backup_total",
             "Sessions' backups, by what became of them.",
-            ["outcome"],
-            registry=registry,
+            "outcome",
+            s.BackupOutcome,
+            registry,
         )
         self._ownership = OwnershipMetrics(registry)
-        for outcome in s.BackupOutcome:
-            self._backups.labels(outcome)
-        self._webhook_deliveries = Counter(
+        self._http = HttpMetrics(registry)
+        self._webhook_deliveries = counter(
             "webhook_deliveries_total",
             "Tries to deliver webhooks; dead are those that were given up.",
-            ["outcome"],
-            registry=registry,
+            "outcome",
+            s.WebhookOutcome,
+            registry,
         )
-        for tried in s.WebhookOutcome:
-            self._webhook_deliveries.labels(tried)
         self._webhooks_given_up = Counter(
             "webhooks_given_up_total", "Webhooks that are told nothing more.", registry=registry
         )
@@ -220,7 +194,7 @@ class Metrics:
         elif isinstance(event, s.SupervisorEvent):
             self._observe_supervisor(event)
         else:
-            self._observe_api(event)
+            self._http.observe(event)
 
     def _observe_actor(self, event: a.ActorEvent) -> None:
         match event:
@@ -235,9 +209,9 @@ class Metrics:
             case a.SignalIgnored(state=state, signal=signal):
                 self._ignored.labels(state, signal).inc()
             case a.FileQuarantined():
-                self._file_trouble.labels("quarantined").inc()
+                self._file_trouble.labels(QUARANTINED).inc()
             case a.FileUnwritten():
-                self._file_trouble.labels("unwritten").inc()
+                self._file_trouble.labels(UNWRITTEN).inc()
             case a.CredentialUnopened():
                 self._unopened.inc()
             case a.FileLocked():
@@ -301,22 +275,6 @@ class Metrics:
                 pass
             case s.BackupsFailed():
                 self._backups.labels(s.BackupOutcome.RUN_FAILED).inc()
-
-    def _observe_api(self, event: ApiEvent) -> None:
-        match event:
-            case h.QrStarted(outcome=outcome):
-                self._qr_starts.labels(outcome).inc()
-            case h.PasswordTried(outcome=outcome):
-                self._passwords.labels(outcome).inc()
-            case h.WebhookCame(outcome=outcome):
-                self._webhooks.labels(outcome).inc()
-            case h.CallbackCompared(outcome=outcome):
-                self._callbacks.labels(outcome).inc()
-            case h.LimitHit(limit=limit):
-                self._limits.labels(limit).inc()
-            case h.RequestAnswered():
-                status = str(event.status)
-                self._requests.labels(event.method, event.route, status, event.code or "none").inc()
 
     def _count_resting(self) -> None:
         self._parked.set(len(self._resting))

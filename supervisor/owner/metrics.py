@@ -5,27 +5,28 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from supervisor import events as s
+from supervisor.counting import counter
+from supervisor.ownership.node import Cause
 
 
 class OwnershipMetrics:
     """`observe` is given every event of ownership; `duplicated` is counted by whoever sees sessions end."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._renewals = Counter(
-            "node_renewals_total", "Renewals of this node's life.", ["outcome"], registry=registry
+        self._renewals = counter(
+            "node_renewals_total", "Renewals of this node's life.", "outcome", s.RenewalOutcome, registry
         )
-        for renewal in s.RenewalOutcome:
-            self._renewals.labels(renewal)
-        self._fences = Counter(
+        self._fences = counter(
             "node_fenced_total",
             "Times that this node aborted all its connections, because it could not be trusted.",
-            ["cause"],
-            registry=registry,
+            "cause",
+            (cause.name.lower() for cause in Cause),
+            registry,
         )
         self._nodes = Gauge("nodes_seen", "Living nodes, this one included.", registry=registry)
         self._owned = Gauge("sessions_owned", "Sessions that are this node's.", registry=registry)
-        self._nodes_lost = Counter(
-            "nodes_lost_total", "Lives of other nodes that were ended from here.", ["how"], registry=registry
+        self._nodes_lost = counter(
+            "nodes_lost_total", "Lives of other nodes that were ended from here.", "how", s.NodeEnd, registry
         )
         self._taken = Counter(
             "sessions_taken_total",

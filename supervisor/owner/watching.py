@@ -15,7 +15,7 @@ from actors.clock import Boottime
 from actors.core.names import SessionKey
 from actors.core.owners import Heartbeat, NodeEpoch
 from actors.errors import StoreUnavailable
-from supervisor.events import NodeLost, NodesSeen, Tell
+from supervisor.events import NodeEnd, NodeLost, NodesSeen, Tell
 from supervisor.owner import slots
 from supervisor.owner.claims import Claims
 from supervisor.owner.life import Life
@@ -131,7 +131,7 @@ class Watcher:
         count = 0
         while keys := await self._claims.reassign(silent.node, REASSIGN_AT_ONCE):
             count += len(keys)
-        self._tell(NodeLost(silent.node.node_id, "silent", count))
+        self._tell(NodeLost(silent.node.node_id, NodeEnd.SILENT, count))
 
 
 @dataclass(slots=True)
@@ -226,6 +226,6 @@ class Witness:
             return False
         freed = await self.arbiter.attest(corpse.occupant.life)
         self._corpses.pop(corpse.occupant.life, None)
-        how = "seen dead" if corpse.said_farewell else "dead for long enough"
+        how = NodeEnd.SEEN_DEAD if corpse.said_farewell else NodeEnd.DEAD_FOR_LONG_ENOUGH
         self.tell(NodeLost(corpse.occupant.node_id, how, freed))
         return True

@@ -18,7 +18,7 @@ import trio
 
 from actors.core.owners import NodeEpoch, Ownership
 from actors.guard import Ends
-from supervisor.events import Event, NodeLost
+from supervisor.events import Event, NodeEnd, NodeLost
 from supervisor.owner import slots
 from supervisor.owner.slots import Left, NotedPorts, Occupant, claimed_slot, is_alone
 from supervisor.owner.watching import Witness
@@ -162,7 +162,7 @@ async def test_a_process_whose_end_the_data_centre_acknowledged_is_told_dead_at_
     await witness(world, base, told).look()
 
     assert (world.row().owner, world.row().is_clean) == (None, True)
-    assert told == [NodeLost(killed.life.node_id, "seen dead", 1)]
+    assert told == [NodeLost(killed.life.node_id, NodeEnd.SEEN_DEAD, 1)]
     assert occupant(base) == Occupant(killed.life.node_id)
     await witness(world, base, told).look()
     assert len(told) == 1
@@ -190,7 +190,7 @@ async def test_a_process_that_had_not_read_everything_is_told_dead_after_its_las
     await looking.look()
 
     assert world.row().owner is None
-    assert told == [NodeLost(killed.life.node_id, "dead for long enough", 1)]
+    assert told == [NodeLost(killed.life.node_id, NodeEnd.DEAD_FOR_LONG_ENOUGH, 1)]
     assert looking.wait_for(killed.life) is None
 
 

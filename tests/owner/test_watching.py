@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from actors.core.names import SessionKey
-from supervisor.events import NodeLost, NodesSeen
+from supervisor.events import NodeEnd, NodeLost, NodesSeen
 from supervisor.ownership.timings import PROFILE_S
 from tests.owner.nodes import KEY, OTHER, FakeLink, Node, World
 
@@ -59,7 +59,7 @@ async def test_a_silent_node_is_ended_and_its_sessions_are_started_here_after_th
     assert (lost(node), node.started) == ([], [])
 
     await trio.sleep(3 * PERIOD + 0.2)
-    assert lost(node) == [NodeLost("node-b", "silent", 1)]
+    assert lost(node) == [NodeLost("node-b", NodeEnd.SILENT, 1)]
     assert node.started[0] == KEY
     holding, _ = await node.hold(nursery)
     assert holding.quarantine_left <= QUARANTINE

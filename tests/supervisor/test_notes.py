@@ -184,7 +184,7 @@ NOTED: dict[s.Event, dict[str, Any]] = {
         "log_level": "critical",
         "hold": 300.0,
     },
-    s.NodeLost("node-2", "silent", 7): {
+    s.NodeLost("node-2", s.NodeEnd.SILENT, 7): {
         "event": "another node is gone",
         "log_level": "warning",
         "node": "node-2",
