@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
+from inspect import getdoc
 from typing import Any
 
 from pydantic import BaseModel
@@ -104,7 +105,7 @@ def _success(route: Route) -> dict[str, Any]:
         case str(media_type):
             return {"description": route.summary, "content": {media_type: {}}}
         case model:
-            return {"description": model.__doc__ or route.summary, "content": _json(_reference(model))}
+            return {"description": getdoc(model) or route.summary, "content": _json(_reference(model))}
 
 
 def _failures(codes: Iterable[str]) -> dict[str, Any]:
