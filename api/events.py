@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.core.names import SessionKey
+
 
 class QrStart(StrEnum):
     """How a request for a QR ended."""
@@ -76,9 +78,10 @@ class CallbackCompared:
 
 @dataclass(frozen=True, slots=True)
 class LimitHit:
-    """Somebody did something too often."""
+    """Somebody did something too often, with this session last."""
 
     limit: Limited
+    key: SessionKey
 
 
 @dataclass(frozen=True, slots=True)

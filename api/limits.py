@@ -49,7 +49,7 @@ async def spend(
     """Count this once. Raises LimitReached if it is over one of its limits, and StoreUnavailable."""
     wait = await here.limits.spend(*_limits(here, kind, caller, key, phone))
     if wait > 0:
-        here.tell(LimitHit(kind))
+        here.tell(LimitHit(kind, key))
         raise LimitReached(retry_after=wait)
 
 

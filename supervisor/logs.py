@@ -20,6 +20,7 @@ from actors.events import (
     FingerprintDrifted,
     Transitioned,
 )
+from api.events import LimitHit
 from supervisor.events import (
     BackupsFailed,
     BackupsRan,
@@ -181,6 +182,8 @@ def note(event: Event) -> None:
             _note_webhook(event)
         case RowDenied():
             log.error("row level security refused a statement")
+        case LimitHit(limit=limit, key=key):
+            log.warning("limit reached", limit=limit, session=str(key))
         case _:
             pass
 

@@ -19,6 +19,16 @@ from supervisor.http_metrics import HttpMetrics
 from supervisor.owner.metrics import OwnershipMetrics
 from supervisor.settings import SettingsError
 
+ENDS = (
+    Reason.REQUESTED,
+    Reason.SESSION_REVOKED,
+    Reason.AUTH_KEY_UNREGISTERED,
+    Reason.AUTH_KEY_DUPLICATED,
+    Reason.ACCOUNT_DELETED,
+    Reason.ACCOUNT_BANNED,
+)
+"""How logins are lost: what alerts watch is there from the start."""
+
 QUARANTINED, UNWRITTEN = FILE_TROUBLES = ("quarantined", "unwritten")
 
 
@@ -51,6 +61,8 @@ class Metrics:
             ["from_state", "to_state", "reason"],
             registry=registry,
         )
+        for reason in ENDS:
+            self._transitions.labels(SessionState.AUTHORIZED, SessionState.REVOKED, reason)
         self._states = Gauge(
             "session_states_gauge", "Sessions that this process runs, by state.", ["state"], registry=registry
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+from actors.core.names import SessionKey
 from actors.core.secret import Secret
 from api.events import Limited, LimitHit, QrStart, QrStarted
 from api.limits import HOUR, MINUTE, PER_PHONE, RULES
@@ -28,7 +29,7 @@ async def test_a_session_s_qr_is_started_so_often_a_minute_and_again_after_it(
     refused = await _start(world, "main")
     assert (refused.status, refused.code) == (429, "limit_reached")
     assert 0 < refused.json["retry_after"] <= MINUTE
-    assert LimitHit(Limited.QR_START) in world.events
+    assert LimitHit(Limited.QR_START, SessionKey("demo", "main")) in world.events
     assert QrStarted(QrStart.REFUSED) in world.events
     assert (await _start(world, "other")).status == 200
     await time.after(refused.json["retry_after"])

@@ -1,0 +1,1 @@
+"""The alerts and the dashboard, with Prometheus's own tool."""
