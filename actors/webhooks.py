@@ -47,19 +47,56 @@ class Sealed:
     secret: Secret
 
 
+class DeliveryStatus(StrEnum):
+    """How far a delivery is."""
+
+    DUE = "due"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    """Given up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What a webhook was told, or is yet to be told. `seq` is the event's id, None for a test."""
+    """What a webhook was told, or is yet to be told. `seq` is the event's id, None for a test.
+
+    `attempts` counts the tries since it was put in, or resent.
+    """
 
     message_id: str
     seq: int | None
-    status: str
+    status: DeliveryStatus
     attempts: int
     answer: int | None
     trouble: str | None
     created_at: float
     settled_at: float | None
     next_at: float | None
+
+    @property
+    def place(self) -> DeliveryPlace:
+        """Where it is in the list of all."""
+        return DeliveryPlace(round(self.created_at * 1_000_000), self.seq or 0, self.message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPlace:
+    """Where a delivery is in the list of a webhook's: older ones have a smaller one. `at` is in microseconds."""
+
+    at: int
+    seq: int
+    message_id: str
+
+    def __str__(self) -> str:
+        return f"{self.at}.{self.seq}.{self.message_id}"
+
+
+class Resent(StrEnum):
+    """What became of the wish to have a delivery sent anew."""
+
+    DUE_AGAIN = "due_again"
+    DUE_ALREADY = "due_already"
+    UNKNOWN = "unknown"
 
 
 class Webhooks(Protocol):
@@ -95,8 +132,24 @@ class Webhooks(Protocol):
         """Put a test into the outbox; its message's id."""
         ...
 
-    async def deliveries(self, tenant_id: str, webhook_id: str, limit: int) -> list[Delivery]:
-        """The newest deliveries, newest first."""
+    async def deliveries(
+        self,
+        tenant_id: str,
+        webhook_id: str,
+        limit: int,
+        *,
+        status: DeliveryStatus | None = None,
+        before: DeliveryPlace | None = None,
+    ) -> list[Delivery]:
+        """The deliveries, of one status or all, from before this place or the newest; newest first."""
+        ...
+
+    async def resend(self, tenant_id: str, webhook_id: str, message_id: str) -> Resent:
+        """Let it be due again at once, under the same id, as if it had never been tried."""
+        ...
+
+    async def recover(self, tenant_id: str, webhook_id: str, since: float, at_most: int) -> int:
+        """The same for so many of those that died since this moment, the earliest first; how many that was."""
         ...
 
 
@@ -104,7 +157,8 @@ class Webhooks(Protocol):
 class Due:
     """A delivery that this node, and nobody else for a while, is to try. The first secret is the newest.
 
-    `attempt` counts this try. Without a `line` it is a test. Where the secrets cannot be opened there are none.
+    `attempt` counts this try, `tried_before` those from before it was resent. Without a `line` it is a test. Where
+    the secrets cannot be opened there are none.
     """
 
     tenant_id: str
@@ -116,6 +170,7 @@ class Due:
     line: JournalLine | None
     sealed: str | None = None
     """Why the secrets cannot be opened."""
+    tried_before: int = 0
 
 
 class Trouble(StrEnum):

@@ -19,12 +19,14 @@ from werkzeug.exceptions import UnsupportedMediaType
 from actors.core.app import OwnApp, Proxy
 from actors.core.names import NAME_PATTERN
 from actors.core.secret import Secret
+from actors.webhooks import DeliveryPlace
 from api.errors import BadJson, InvalidRequest
 
 LONGEST_BODY = 16 * 1024
 LONGEST_WAIT = 25
 LONGEST_LIST = 200
 _LARGEST_EXACT = 1 << 53
+_LATEST = 100_000_000_000
 
 Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
 
@@ -225,12 +227,37 @@ class WebhookBody(Body):
     enabled: bool
 
 
+class RecoverBody(Body):
+    """What to send anew: everything that was given up since a moment."""
+
+    since: Annotated[
+        float, Field(ge=0, lt=_LATEST, description="Seconds since the epoch: what was given up from then on.")
+    ]
+
+
 class DeliveriesQuery(Body):
-    """How many. Parameters arrive as text, hence not strict."""
+    """Which part of a long list. Parameters arrive as text, hence not strict."""
 
     model_config = ConfigDict(strict=False)
 
     limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
+    status: Annotated[
+        Literal["due", "delivered", "dead"] | None, Field(description="Only those that are so.")
+    ] = None
+    cursor: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9]{1,16}\.[0-9]{1,18}\.[A-Za-z0-9_-]{1,128}$",
+            description="The `next_cursor` of the answer before.",
+        ),
+    ] = None
+
+    def before(self) -> DeliveryPlace | None:
+        """The place at which the answer before ended."""
+        if self.cursor is None:
+            return None
+        at, seq, message_id = self.cursor.split(".")
+        return DeliveryPlace(int(at), int(seq), message_id)
 
 
 class FollowQuery(Body):

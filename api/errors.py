@@ -129,5 +129,13 @@ class WebhookUnknown(Declined):
     """The tenant has no such webhook."""
 
 
+class DeliveryUnknown(Declined):
+    """The webhook has no such delivery, or it was forgotten."""
+
+
+class DeliveryDue(Declined):
+    """The delivery is yet to be tried, or tried again."""
+
+
 class TooManyWebhooks(Declined):
     """The tenant has as many webhooks as it may have."""

@@ -30,6 +30,7 @@ MEMBERS: Mapping[str, Any] = {
     "proxy": "socks5://user:password@proxy.example:1080",
     "url": "https://backend.example/telegram",
     "enabled": True,
+    "since": 1_795_000_000,
 }
 """An example for each member that a body must have."""
 

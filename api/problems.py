@@ -187,6 +187,15 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     e.WebhookUnknown: _no(
         _S.NOT_FOUND, "webhook_unknown", "Unknown webhook", "The tenant has no such webhook."
     ),
+    e.DeliveryUnknown: _no(
+        _S.NOT_FOUND,
+        "delivery_unknown",
+        "Unknown delivery",
+        "The webhook has no such delivery. Settled ones are kept for a week.",
+    ),
+    e.DeliveryDue: _no(
+        _S.CONFLICT, "delivery_due", "Delivery is due", "It is tried again without that. See its next_at."
+    ),
     e.TooManyWebhooks: _no(
         _S.CONFLICT, "too_many_webhooks", "Too many webhooks", "A tenant has ten at most. Delete one first."
     ),

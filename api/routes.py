@@ -466,6 +466,27 @@ WEBHOOKS = (
         reply=webhook_replies.DeliveriesReply,
         problems=(*HOOKED, "invalid_request", "webhook_unknown"),
     ),
+    Route(
+        method="POST",
+        path=f"{_WEBHOOK}/deliveries/{{message_id}}/resend",
+        needs=Permission.WEBHOOKS,
+        name="resendDelivery",
+        summary="Have a delivery that is dead, or arrived, sent anew at once, under the same webhook-id.",
+        status=202,
+        reply=webhook_replies.ResendReply,
+        problems=(*HOOKED, "webhook_unknown", "delivery_unknown", "delivery_due"),
+    ),
+    Route(
+        method="POST",
+        path=f"{_WEBHOOK}/recover",
+        needs=Permission.WEBHOOKS,
+        name="recoverWebhook",
+        summary="Have everything that was given up since a moment sent anew, a thousand at a time.",
+        body=bodies.RecoverBody,
+        status=202,
+        reply=webhook_replies.RecoverReply,
+        problems=(*HOOKED, *READ, "webhook_unknown"),
+    ),
 )
 
 QR = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from actors.webhooks import Delivery, Sealed, Trouble, Webhook, WebhookStatus
+from actors.webhooks import Delivery, DeliveryStatus, Sealed, Trouble, Webhook, WebhookStatus
 from api.replies import Reply
 
 
@@ -39,11 +37,14 @@ class PingReply(Reply):
 
 
 class DeliveryReply(Reply):
-    """What a webhook was told, or is yet to be told. `event_id` is null for a test."""
+    """What a webhook was told, or is yet to be told. `event_id` is null for a test.
+
+    `attempts` counts the tries since it was put in, or resent.
+    """
 
     message_id: str
     event_id: int | None
-    status: Literal["due", "delivered", "dead"]
+    status: DeliveryStatus
     attempts: int
     answer: int | None
     trouble: Trouble | None
@@ -53,9 +54,23 @@ class DeliveryReply(Reply):
 
 
 class DeliveriesReply(Reply):
-    """The newest deliveries, newest first; settled ones are kept for a week."""
+    """Some deliveries, newest first; settled ones are kept a week. With `next_cursor` the next request goes on."""
 
     deliveries: list[DeliveryReply]
+    next_cursor: str | None
+
+
+class ResendReply(Reply):
+    """The message that is on its way once more."""
+
+    message_id: str
+
+
+class RecoverReply(Reply):
+    """How many are on their way once more. With `more` there are others: ask again."""
+
+    resent: int
+    more: bool
 
 
 def webhook_reply(webhook: Webhook) -> WebhookReply:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from actors.bridge import in_trio
 from actors.core.webhook import check_webhook_url
-from actors.webhooks import WebhookStatus
+from actors.webhooks import DeliveryStatus, Resent, Webhook, Webhooks, WebhookStatus
 from api import bodies
 from api.caller import present_caller
 from api.doors import doors
-from api.errors import TooManyWebhooks, WebhookUnknown
+from api.errors import DeliveryDue, DeliveryUnknown, TooManyWebhooks, WebhookUnknown
 from api.webhook_replies import (
     DeliveriesReply,
     PingReply,
+    RecoverReply,
+    ResendReply,
     WebhooksReply,
     delivery_reply,
     new_webhook_reply,
@@ -27,6 +30,9 @@ webhooks = Blueprint("webhooks", __name__, url_prefix="/api/v1/tenants/<tenant_i
 
 AT_MOST = 10
 """Webhooks of one tenant."""
+
+RECOVERED_AT_ONCE = 1000
+"""Deliveries that one request has sent anew at most."""
 
 OVERLAP = 86_400.0
 """Seconds for which the secret before goes on to sign too."""
@@ -57,9 +63,7 @@ async def add_webhook(tenant_id: str) -> tuple[Json, int]:
 async def read_webhook(tenant_id: str, webhook_id: str) -> Json:
     """Show one."""
     tenant = present_caller().tenant(tenant_id)
-    found = await in_trio(doors().webhooks.read, tenant, webhook_id)
-    if found is None:
-        raise WebhookUnknown
+    found = await in_trio(_known, doors().webhooks, tenant, webhook_id)
     return webhook_reply(found).model_dump(mode="json")
 
 
@@ -107,15 +111,72 @@ async def ping_webhook(tenant_id: str, webhook_id: str) -> tuple[Json, int]:
 
 
 @webhooks.get("/<webhook_id>/deliveries")
-async def list_deliveries(tenant_id: str, webhook_id: str) -> Json:
+async def list_deliveries(tenant_id: str, webhook_id: str) -> Response:
     """Show what it was told, and is yet to be told."""
     tenant = present_caller().tenant(tenant_id)
     query = bodies.read_query(bodies.DeliveriesQuery)
+    reply = await in_trio(_listed, doors().webhooks, tenant, webhook_id, query)
+    response = Response(reply.model_dump_json(), content_type="application/json")
+    if reply.next_cursor is not None:
+        more = query.model_dump(include={"limit", "status"}, exclude_none=True) | {
+            "cursor": reply.next_cursor
+        }
+        response.headers["Link"] = f'<{request.path}?{urlencode(more)}>; rel="next"'
+    return response
+
+
+@webhooks.post("/<webhook_id>/deliveries/<message_id>/resend")
+async def resend_delivery(tenant_id: str, webhook_id: str, message_id: str) -> tuple[Json, int]:
+    """Send it anew at once, under the same id, as if it had never been tried."""
+    tenant = present_caller().tenant(tenant_id)
+    await in_trio(_resent, doors().webhooks, tenant, webhook_id, message_id)
+    doors().ring_webhooks()
+    return ResendReply(message_id=message_id).model_dump(mode="json"), HTTPStatus.ACCEPTED
+
+
+@webhooks.post("/<webhook_id>/recover")
+async def recover_webhook(tenant_id: str, webhook_id: str) -> tuple[Json, int]:
+    """Send anew what was given up since a moment, so many at a time."""
+    tenant = present_caller().tenant(tenant_id)
+    body = await bodies.read(bodies.RecoverBody)
     here = doors().webhooks
-    if await in_trio(here.read, tenant, webhook_id) is None:
+    await in_trio(_known, here, tenant, webhook_id)
+    resent = await in_trio(here.recover, tenant, webhook_id, body.since, RECOVERED_AT_ONCE)
+    doors().ring_webhooks()
+    reply = RecoverReply(resent=resent, more=resent == RECOVERED_AT_ONCE)
+    return reply.model_dump(mode="json"), HTTPStatus.ACCEPTED
+
+
+async def _listed(
+    here: Webhooks, tenant: str, webhook_id: str, query: bodies.DeliveriesQuery
+) -> DeliveriesReply:
+    await _known(here, tenant, webhook_id)
+    status = None if query.status is None else DeliveryStatus(query.status)
+    found = await here.deliveries(tenant, webhook_id, query.limit + 1, status=status, before=query.before())
+    page = found[: query.limit]
+    return DeliveriesReply(
+        deliveries=[delivery_reply(each) for each in page],
+        next_cursor=str(page[-1].place) if len(found) > len(page) else None,
+    )
+
+
+async def _resent(here: Webhooks, tenant: str, webhook_id: str, message_id: str) -> None:
+    await _known(here, tenant, webhook_id)
+    match await here.resend(tenant, webhook_id, message_id):
+        case Resent.UNKNOWN:
+            raise DeliveryUnknown
+        case Resent.DUE_ALREADY:
+            raise DeliveryDue
+        case Resent.DUE_AGAIN:
+            pass
+
+
+async def _known(here: Webhooks, tenant: str, webhook_id: str) -> Webhook:
+    """The webhook. Raises WebhookUnknown."""
+    found = await here.read(tenant, webhook_id)
+    if found is None:
         raise WebhookUnknown
-    found = await in_trio(here.deliveries, tenant, webhook_id, query.limit)
-    return DeliveriesReply(deliveries=[delivery_reply(each) for each in found]).model_dump(mode="json")
+    return found
 
 
 def _checked(url: str) -> str:

@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -22,7 +23,18 @@ from actors.clock import Clock
 from actors.core.secret import Secret
 from actors.core.webhook import InvalidWebhookUrl, check_webhook_url, is_public
 from actors.errors import CredentialSealed
-from actors.webhooks import Delivery, Due, Sealed, Sent, Trouble, Webhook, WebhookStatus
+from actors.webhooks import (
+    Delivery,
+    DeliveryPlace,
+    DeliveryStatus,
+    Due,
+    Resent,
+    Sealed,
+    Sent,
+    Trouble,
+    Webhook,
+    WebhookStatus,
+)
 
 LEASE = 60.0
 """Seconds for which a delivery is one node's alone: longer than any try lasts."""
@@ -54,7 +66,7 @@ _SQL = {
     name: read_sql(f"webhooks/{name}")
     for name in (
         "add", "all", "change", "claim", "deliveries", "delivered", "erase", "failed", "feed", "list", "lock",
-        "lock_one", "ping", "read", "remove", "reseal", "rotate", "to_reseal",
+        "lock_one", "ping", "read", "recover", "remove", "reseal", "resend", "rotate", "to_reseal",
     )
 }  # fmt: skip
 
@@ -125,10 +137,31 @@ class PostgresWebhooks:
         message_id = f"msg_ping_{uuid4().hex}"
         return message_id if await self._rows(tenant_id, "ping", tenant_id, webhook_id, message_id) else None
 
-    async def deliveries(self, tenant_id: str, webhook_id: str, limit: int) -> list[Delivery]:
+    async def deliveries(
+        self,
+        tenant_id: str,
+        webhook_id: str,
+        limit: int,
+        *,
+        status: DeliveryStatus | None = None,
+        before: DeliveryPlace | None = None,
+    ) -> list[Delivery]:
         """See the port."""
-        rows = await self._rows(tenant_id, "deliveries", tenant_id, webhook_id, limit)
-        return [Delivery(**dict(row)) for row in rows]
+        place = (None, None, None) if before is None else astuple(before)
+        rows = await self._rows(tenant_id, "deliveries", tenant_id, webhook_id, limit, status, *place)
+        return [Delivery(**dict(row) | {"status": DeliveryStatus(row["status"])}) for row in rows]
+
+    async def resend(self, tenant_id: str, webhook_id: str, message_id: str) -> Resent:
+        """See the port."""
+        rows = await self._rows(tenant_id, "resend", tenant_id, webhook_id, message_id)
+        if not rows:
+            return Resent.UNKNOWN
+        return Resent.DUE_ALREADY if rows[0]["status"] == DeliveryStatus.DUE else Resent.DUE_AGAIN
+
+    async def recover(self, tenant_id: str, webhook_id: str, since: float, at_most: int) -> int:
+        """See the port."""
+        (row,) = await self._rows(tenant_id, "recover", tenant_id, webhook_id, since, at_most)
+        return int(row["count"])
 
     # -- the outbox, across tenants
 
@@ -144,16 +177,13 @@ class PostgresWebhooks:
 
     async def delivered(self, due: Due, answer: int | None) -> None:
         """See the port."""
-        await self._as_service(
-            "delivered", due.tenant_id, due.webhook_id, due.message_id, due.attempt, answer
-        )
+        await self._as_service("delivered", *_this_try(due), answer)
 
     async def failed(self, due: Due, sent: Sent, again_in: float | None) -> bool:
         """See the port."""
         gone = sent.trouble is Trouble.GONE
-        names = (due.tenant_id, due.webhook_id, due.message_id, due.attempt)
         rows = await self._as_service(
-            "failed", *names, sent.answer, sent.trouble, again_in, gone, NOTHING_ARRIVED
+            "failed", *_this_try(due), sent.answer, sent.trouble, again_in, gone, NOTHING_ARRIVED
         )
         return any(row["given_up"] for row in rows)
 
@@ -219,6 +249,7 @@ class PostgresWebhooks:
             secrets=opened,
             line=None if row["seq"] is None else journal_line(row),
             sealed=sealed,
+            tried_before=row["tried_before"],
         )
 
     async def _rows(self, tenant_id: str, statement: str, *args: object) -> list[Row]:
@@ -233,6 +264,11 @@ def _fetching(statement: str, args: Sequence[object]) -> Callable[[Connection], 
         return await connection.fetch(statement, *args)
 
     return fetch
+
+
+def _this_try(due: Due) -> tuple[str, str, str, int]:
+    """What names a try, and never another one: resent or not, a delivery's attempts only grow."""
+    return due.tenant_id, due.webhook_id, due.message_id, due.tried_before + due.attempt
 
 
 def _one(rows: Sequence[Row]) -> Webhook | None:

@@ -10,7 +10,7 @@ import trio
 from actors.adapters.rekeying import Rekeying
 from actors.adapters.webhooks import HOLDS_UP, LEASE, OF_ONE_TENANT, PostgresWebhooks
 from actors.errors import CredentialSealed, StoreUnavailable
-from actors.webhooks import Due, Sealed, Sent, Trouble, WebhookStatus
+from actors.webhooks import Delivery, DeliveryStatus, Due, Resent, Sealed, Sent, Trouble, WebhookStatus
 from tests.contracts.benches import PostgresBench, open_bench, open_engine
 from tests.contracts.credentials import seals
 from tests.stores import Database
@@ -351,3 +351,150 @@ async def test_an_outage_is_an_outage(hooks: PostgresWebhooks, postgres: Postgre
     for ask in (hooks.all("acme"), hooks.feed(), hooks.claim(1), hooks.add("acme", URL, 1)):
         with pytest.raises(StoreUnavailable):
             await ask
+
+
+# -- resending
+
+
+async def dead(hooks: PostgresWebhooks, *dues: Due) -> None:
+    for due in dues:
+        await hooks.failed(due, Sent(500, Trouble.REFUSED), None)
+
+
+async def test_a_dead_delivery_is_due_again_under_its_name_with_its_tries_counted_anew(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    webhook_id = (await made(hooks)).webhook.webhook_id
+    await happens(postgres, 1, 1)
+    await hooks.feed()
+    for _ in range(2):
+        (due,) = await hooks.claim(1)
+        await hooks.failed(due, Sent(500, Trouble.REFUSED), 0.0)
+    (due,) = await hooks.claim(1)
+    assert await hooks.resend("acme", webhook_id, due.message_id) is Resent.DUE_ALREADY
+    await dead(hooks, due)
+
+    assert await hooks.resend("other", webhook_id, due.message_id) is Resent.UNKNOWN
+    assert await hooks.resend("acme", webhook_id, "msg_acme_9") is Resent.UNKNOWN
+    assert await hooks.resend("acme", webhook_id, due.message_id) is Resent.DUE_AGAIN
+    (shown,) = await hooks.deliveries("acme", webhook_id, 5)
+    assert (shown.status, shown.attempts, shown.answer, shown.trouble) == ("due", 0, None, None)
+    assert shown.settled_at is None
+    (again,) = await hooks.claim(1)
+    assert (again.message_id, again.attempt, again.line) == (due.message_id, 1, due.line)
+    await hooks.delivered(again, 200)
+    assert await hooks.resend("acme", webhook_id, due.message_id) is Resent.DUE_AGAIN  # delivered ones too
+    assert len(await hooks.claim(1)) == 1
+
+
+async def test_a_try_from_before_settles_nothing_of_what_was_resent(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    webhook_id = (await made(hooks)).webhook.webhook_id
+    await happens(postgres, 1, 1)
+    await hooks.feed()
+    (late,) = await hooks.claim(1)
+    await past(postgres, LEASE + 1)
+    (due,) = await hooks.claim(1)
+    await dead(hooks, due)
+    await hooks.resend("acme", webhook_id, due.message_id)
+    (again,) = await hooks.claim(1)
+    assert again.attempt == late.attempt == 1
+
+    await hooks.delivered(late, 200)
+    assert [each.status for each in await hooks.deliveries("acme", webhook_id, 5)] == ["due"]
+    await hooks.delivered(again, 200)
+    assert [each.status for each in await hooks.deliveries("acme", webhook_id, 5)] == ["delivered"]
+
+
+async def test_of_two_who_resend_at_once_one_is_told_that_it_is_due(
+    hooks: PostgresWebhooks, postgres: PostgresBench, database: Database
+) -> None:
+    webhook_id = (await made(hooks)).webhook.webhook_id
+    await happens(postgres, 1, 1)
+    await hooks.feed()
+    (due,) = await hooks.claim(1)
+    await dead(hooks, due)
+    got: list[Resent] = []
+
+    async def resend(node: PostgresWebhooks) -> None:
+        got.append(await node.resend("acme", webhook_id, due.message_id))
+
+    async with open_bench(database) as other, trio.open_nursery() as nursery:
+        for each in (hooks, PostgresWebhooks(other.store.database, seals("first"))):
+            nursery.start_soon(resend, each)
+
+    assert sorted(got) == [Resent.DUE_AGAIN, Resent.DUE_ALREADY]
+
+
+async def test_what_was_resent_keeps_its_order_and_holds_up_nothing_newer(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    webhook_id = (await made(hooks)).webhook.webhook_id
+    await happens(postgres, 1, 2)
+    await hooks.feed()
+    for _ in range(2):
+        await dead(hooks, *await hooks.claim(1))
+    await happens(postgres, 3, 3)
+    await hooks.feed()
+
+    assert await hooks.recover("acme", webhook_id, 0.0, 10) == 2
+    assert seqs(await hooks.claim(10)) == [1, 3]
+
+
+async def test_what_died_since_a_moment_is_due_again_the_earliest_first(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    webhook_id = (await made(hooks)).webhook.webhook_id
+    for app in ("one", "two", "three"):
+        await happens(postgres, 1, 1, app)
+    await hooks.feed()
+    first, second, third = await hooks.claim(10)
+    await dead(hooks, first)
+    await past(postgres, 3600)
+    await dead(hooks, second)
+    await past(postgres, 60)
+    await dead(hooks, third)
+    since = (await postgres.sql("select extract(epoch from now())::float8 - 600 as at"))[0]["at"]
+
+    assert await hooks.recover("other", webhook_id, since, 10) == 0
+    assert [await hooks.recover("acme", webhook_id, since, 1) for _ in range(3)] == [1, 1, 0]
+    shown = {each.seq: each.status for each in await hooks.deliveries("acme", webhook_id, 5)}
+    assert shown == {1: "dead", 2: "due", 3: "due"}
+
+
+async def test_deliveries_are_read_in_pages_without_a_gap_though_many_were_put_in_at_one_moment(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    webhook_id = (await made(hooks)).webhook.webhook_id
+    for app in range(7):
+        await happens(postgres, 1, 1, f"app{app}")
+    await hooks.feed()
+    for _ in range(2):
+        await hooks.ping("acme", webhook_id)
+    await dead(hooks, *await hooks.claim(2))
+    everything = await hooks.deliveries("acme", webhook_id, 50)
+    read: list[Delivery] = []
+    while page := await hooks.deliveries("acme", webhook_id, 2, before=read[-1].place if read else None):
+        read += page
+
+    assert read == everything
+    assert [each.seq for each in read] == [None, None, 7, 6, 5, 4, 3, 2, 1]
+    gone = await hooks.deliveries("acme", webhook_id, 50, status=DeliveryStatus.DEAD)
+    assert gone == [each for each in everything if each.status == "dead"]
+    assert len(gone) == 2
+    assert await hooks.deliveries(
+        "acme", webhook_id, 1, status=DeliveryStatus.DEAD, before=gone[0].place
+    ) == [gone[1]]
+
+
+async def test_a_tenant_may_have_its_deliveries_resent_and_change_nothing_else_of_them(
+    hooks: PostgresWebhooks,
+) -> None:
+    await made(hooks)
+    for column, value in (("message_id", "'x'"), ("attempts", "0"), ("seq", "1"), ("leased_until", "now()")):
+        with pytest.raises(Exception, match="permission denied"):
+            await hooks._database.as_tenant(
+                "acme",
+                lambda c: c.execute(f"update usm.webhook_deliveries set {column} = {value}"),  # noqa: B023, S608 - awaited here, constants
+            )

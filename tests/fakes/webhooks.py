@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from uuid import uuid4
 
 import trio
 
 from actors.core.secret import Secret
 from actors.errors import StoreUnavailable
-from actors.webhooks import Delivery, Due, Sealed, Sent, Webhook, WebhookStatus
+from actors.webhooks import (
+    Delivery,
+    DeliveryPlace,
+    DeliveryStatus,
+    Due,
+    Resent,
+    Sealed,
+    Sent,
+    Webhook,
+    WebhookStatus,
+)
 
 
 class FakeWebhooks:
@@ -18,7 +28,7 @@ class FakeWebhooks:
     def __init__(self) -> None:
         self.down = False
         self.kept: dict[tuple[str, str], Webhook] = {}
-        self.pings: list[tuple[str, str, str]] = []
+        self.told: dict[tuple[str, str], list[Delivery]] = {}
 
     async def all(self, tenant_id: str) -> list[Webhook]:
         await self._reach()
@@ -53,6 +63,7 @@ class FakeWebhooks:
 
     async def remove(self, tenant_id: str, webhook_id: str) -> bool:
         await self._reach()
+        self.told.pop((tenant_id, webhook_id), None)
         return self.kept.pop((tenant_id, webhook_id), None) is not None
 
     async def rotate(self, tenant_id: str, webhook_id: str, overlap: float) -> Sealed | None:
@@ -65,26 +76,66 @@ class FakeWebhooks:
     async def ping(self, tenant_id: str, webhook_id: str) -> str | None:
         if await self.read(tenant_id, webhook_id) is None:
             return None
-        self.pings.append((tenant_id, webhook_id, f"msg_ping_{len(self.pings)}"))
-        return self.pings[-1][2]
+        message_id = f"msg_ping_{uuid4().hex}"
+        self.put(tenant_id, webhook_id, message_id, DeliveryStatus.DUE)
+        return message_id
 
-    async def deliveries(self, tenant_id: str, webhook_id: str, limit: int) -> list[Delivery]:
-        await self._reach()
-        found = [ping for ping in self.pings if ping[:2] == (tenant_id, webhook_id)]
-        return [
+    def put(self, tenant_id: str, webhook_id: str, message_id: str, status: DeliveryStatus) -> None:
+        """A delivery that is so far, put in a second after the one before."""
+        told = self.told.setdefault((tenant_id, webhook_id), [])
+        settled = status is not DeliveryStatus.DUE
+        told.append(
             Delivery(
                 message_id=message_id,
                 seq=None,
-                status="due",
-                attempts=0,
+                status=status,
+                attempts=11 if settled else 0,
                 answer=None,
                 trouble=None,
-                created_at=1.0,
-                settled_at=None,
-                next_at=1.0,
+                created_at=1.0 + len(told),
+                settled_at=1.0 + len(told) if settled else None,
+                next_at=None if settled else 1.0,
             )
-            for *_, message_id in reversed(found)
-        ][:limit]
+        )
+
+    async def deliveries(
+        self,
+        tenant_id: str,
+        webhook_id: str,
+        limit: int,
+        *,
+        status: DeliveryStatus | None = None,
+        before: DeliveryPlace | None = None,
+    ) -> list[Delivery]:
+        await self._reach()
+        found = [
+            each
+            for each in reversed(self.told.get((tenant_id, webhook_id), []))
+            if status in (None, each.status) and (before is None or astuple(each.place) < astuple(before))
+        ]
+        return found[:limit]
+
+    async def resend(self, tenant_id: str, webhook_id: str, message_id: str) -> Resent:
+        await self._reach()
+        told = self.told.get((tenant_id, webhook_id), [])
+        for at, each in enumerate(told):
+            if each.message_id == message_id:
+                if each.status is DeliveryStatus.DUE:
+                    return Resent.DUE_ALREADY
+                told[at] = replace(each, status=DeliveryStatus.DUE, attempts=0, settled_at=None, next_at=1.0)
+                return Resent.DUE_AGAIN
+        return Resent.UNKNOWN
+
+    async def recover(self, tenant_id: str, webhook_id: str, since: float, at_most: int) -> int:
+        await self._reach()
+        dead = [
+            each.message_id
+            for each in self.told.get((tenant_id, webhook_id), [])
+            if each.status is DeliveryStatus.DEAD and (each.settled_at or 0.0) >= since
+        ]
+        for message_id in dead[:at_most]:
+            await self.resend(tenant_id, webhook_id, message_id)
+        return len(dead[:at_most])
 
     async def _reach(self) -> None:
         await trio.lowlevel.checkpoint()

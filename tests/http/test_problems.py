@@ -19,6 +19,7 @@ from actors.core.names import InvalidName
 from actors.core.states import Reason
 from actors.core.transitions import AnotherLogin, MustWait, Refused
 from actors.core.webhook import InvalidWebhookUrl
+from actors.webhooks import DeliveryStatus
 from api import errors as e
 from api.app import BODY_TIMEOUT
 from api.doors import Readiness
@@ -272,6 +273,22 @@ async def no_webhook(world: World, _: VirtualTime) -> Answer:
     return await world.call("GET", f"{HOOKS}/{CANARY}", credential=SERVICE_KEY)
 
 
+async def _resent(world: World, message_id: str) -> Answer:
+    body = {"url": "https://hooks.example/"}
+    made = (await world.call("POST", HOOKS, body, credential=SERVICE_KEY)).json["webhook_id"]
+    world.webhooks.put("demo", made, f"due_{CANARY}", DeliveryStatus.DUE)
+    path = f"{HOOKS}/{made}/deliveries/{message_id}/resend"
+    return await world.call("POST", path, credential=SERVICE_KEY)
+
+
+async def no_delivery(world: World, _: VirtualTime) -> Answer:
+    return await _resent(world, CANARY)
+
+
+async def delivery_that_is_due(world: World, _: VirtualTime) -> Answer:
+    return await _resent(world, f"due_{CANARY}")
+
+
 async def too_many_webhooks(world: World, _: VirtualTime) -> Answer:
     for _number in range(11):
         body = {"url": f"https://hooks.example/{CANARY}"}
@@ -331,6 +348,8 @@ SCENARIOS: Mapping[type[Exception], Callable[[World, VirtualTime], Awaitable[Ans
     c.InvalidProxy: broken_proxy,
     a.AppSealed: sealed_app,
     e.WebhookUnknown: no_webhook,
+    e.DeliveryUnknown: no_delivery,
+    e.DeliveryDue: delivery_that_is_due,
     e.TooManyWebhooks: too_many_webhooks,
     InvalidWebhookUrl: webhook_to_ourselves,
     e.TransactionReused: transaction_twice,

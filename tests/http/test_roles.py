@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "IssueBody": {"tenant_id": "demo"},
     "AppBody": {"proxy": None},
     "NewWebhookBody": {"url": "https://hooks.example/x"},
+    "RecoverBody": {"since": 0},
     "WebhookBody": {"url": "https://hooks.example/x", "enabled": True},
 }
 SOMEBODY = [None, *Role]
@@ -43,7 +44,7 @@ def _named(value: object) -> str:
 
 async def _ask(world: World, route: Route, header: str) -> Answer:
     names = {"tenant_id": "demo", "app_id": "main", "ticket": "x" * 43, "name": "main.js"}
-    path = route.path.format(**names, webhook_id="x" * 12)
+    path = route.path.format(**names, webhook_id="x" * 12, message_id="msg_demo_1")
     body = BODIES[route.body.__name__] if route.body else None
     headers = {"Authorization": header, "X-Ticket": "x" * 43}
     if route.reply == "text/event-stream":

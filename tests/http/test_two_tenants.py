@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from actors.core.names import SessionKey
 from actors.core.states import PendingQr
 from actors.guards import KeyRole, Limit
+from actors.webhooks import Delivery, DeliveryStatus
 from api.polls import LongPolls
 from api.tokens import short_session
 from tests.fakes import FakeAccount, FakeLimits
@@ -46,6 +47,8 @@ PASSWORD = "the password of both"
 
 FLOWS = ("old", "qr", "code")
 USES = ("status", "read", "password", "step", "resend", "old cancel", "cancel", "news", "callback")
+
+HOOK_USES = ("read", "list", "change", "rotate", "ping", "deliveries", "resend", "recover", "delete")
 
 tenants = st.sampled_from(TENANTS)
 apps = st.sampled_from(sorted(ACCOUNTS))
@@ -237,7 +240,7 @@ class TwoTenants(RuleBasedStateMachine):
         kind=kinds,
         app=apps,
         pick=st.integers(0, 50),
-        what=st.sampled_from(("read", "list", "change", "rotate", "ping", "deliveries", "delete")),
+        what=st.sampled_from(HOOK_USES),
     )
     def use_a_webhook(
         self, tenant: str, owner: str, named: str, kind: str, app: str, pick: int, what: str
@@ -247,6 +250,8 @@ class TwoTenants(RuleBasedStateMachine):
         if not hooks:
             return
         base, webhook_id = f"/api/v1/tenants/{named}/webhooks", hooks[pick % len(hooks)]
+        self._call(_give_up, owner, webhook_id)
+        before = self._call(_deliveries_of, owner, webhook_id)
         match what:
             case "list":
                 answer = self._ask(tenant, kind, app, "GET", base)
@@ -258,12 +263,18 @@ class TwoTenants(RuleBasedStateMachine):
             case "read" | "delete":
                 method = "GET" if what == "read" else "DELETE"
                 answer = self._ask(tenant, kind, app, method, f"{base}/{webhook_id}")
+            case "resend":
+                rest = f"deliveries/{before[-1].message_id}/resend"
+                answer = self._ask(tenant, kind, app, "POST", f"{base}/{webhook_id}/{rest}")
+            case "recover":
+                answer = self._ask(tenant, kind, app, "POST", f"{base}/{webhook_id}/recover", {"since": 0})
             case _:
                 method = "GET" if what == "deliveries" else "POST"
                 answer = self._ask(tenant, kind, app, method, f"{base}/{webhook_id}/{what}")
         if {tenant, named, owner} != {tenant}:
             assert answer.code in {"tenant_mismatch", "forbidden", "webhook_unknown"}
             assert self._call(_has_webhook, owner, webhook_id)
+            assert self._call(_deliveries_of, owner, webhook_id) == before
         elif answer.status == 204:
             hooks.remove(webhook_id)
         elif what == "rotate" and answer.status == 200:
@@ -359,6 +370,18 @@ async def _snapshots(world: World, tenant: str) -> dict[SessionKey, tuple[str, i
 async def _has_webhook(world: World, tenant: str, webhook_id: str) -> bool:
     await trio.lowlevel.checkpoint()
     return (tenant, webhook_id) in world.webhooks.kept
+
+
+async def _deliveries_of(world: World, tenant: str, webhook_id: str) -> list[Delivery]:
+    await trio.lowlevel.checkpoint()
+    return list(world.webhooks.told.get((tenant, webhook_id), []))
+
+
+async def _give_up(world: World, tenant: str, webhook_id: str) -> None:
+    """One more delivery that is dead."""
+    number = len(world.webhooks.told.get((tenant, webhook_id), []))
+    world.webhooks.put(tenant, webhook_id, f"msg_{tenant}_{number}", DeliveryStatus.DEAD)
+    await trio.lowlevel.checkpoint()
 
 
 def _credential(world: World, tenant: str, kind: str, app: str) -> str:

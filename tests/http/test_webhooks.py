@@ -8,6 +8,8 @@ import pytest
 
 from actors.core.secret import Secret
 from actors.guards import KeyRole
+from actors.webhooks import DeliveryStatus
+from api import webhooks
 from api.webhooks import AT_MOST
 from tests.http.conftest import SERVICE_KEY, Answer, World
 from tests.http.credentials import give_key
@@ -65,6 +67,7 @@ async def test_it_is_changed_rotated_tested_and_removed(world: World, tenant: Se
         ("POST", "/rotate"),
         ("POST", "/ping"),
         ("GET", "/deliveries"),
+        ("POST", f"/deliveries/{pinged.json['message_id']}/resend"),
     ):
         assert (await ask(world, tenant, method, f"{path}{rest}")).code == "webhook_unknown"
 
@@ -102,3 +105,61 @@ async def test_the_service_acts_for_any_tenant_and_a_tenant_for_itself(world: Wo
     # under its own name somebody else's is no more there than none at all
     path = f"/api/v1/tenants/omega/webhooks/{made.json['webhook_id']}"
     assert (await world.call("GET", path, credential=other)).code == "webhook_unknown"
+
+
+# -- resending
+
+
+async def hooked(world: World, tenant: Secret, *statuses: DeliveryStatus) -> str:
+    """The id of a webhook with these deliveries: msg_demo_0, msg_demo_1 and so on."""
+    made = (await ask(world, tenant, "POST", body={"url": URL})).json
+    for number, status in enumerate(statuses):
+        world.webhooks.put("demo", made["webhook_id"], f"msg_demo_{number}", status)
+    return str(made["webhook_id"])
+
+
+async def test_a_dead_delivery_is_sent_anew_once_and_the_sender_is_woken(
+    world: World, tenant: Secret
+) -> None:
+    rung: list[None] = []
+    world.change(ring_webhooks=lambda: rung.append(None))
+    path = f"/{await hooked(world, tenant, DeliveryStatus.DEAD)}/deliveries/"
+
+    resent = await ask(world, tenant, "POST", f"{path}msg_demo_0/resend")
+    assert (resent.status, resent.json, len(rung)) == (202, {"message_id": "msg_demo_0"}, 1)
+    again = await ask(world, tenant, "POST", f"{path}msg_demo_0/resend")
+    assert (again.status, again.code, len(rung)) == (409, "delivery_due", 1)
+    unknown = await ask(world, tenant, "POST", f"{path}msg_demo_1/resend")
+    assert (unknown.status, unknown.code) == (404, "delivery_unknown")
+
+
+async def test_deliveries_are_read_in_pages_of_one_status(world: World, tenant: Secret) -> None:
+    few = [DeliveryStatus.DEAD, DeliveryStatus.DUE] * 3
+    webhook_id = await hooked(world, tenant, *few)
+    path, pages = f"{HOOKS}/{webhook_id}/deliveries?limit=2&status=dead", []
+    while path:
+        answer = await world.call("GET", path, credential=tenant)
+        pages.append([each["message_id"] for each in answer.json["deliveries"]])
+        path = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+        assert bool(path) == (answer.json["next_cursor"] is not None)
+
+    assert pages == [["msg_demo_4", "msg_demo_2"], ["msg_demo_0"]]
+    for query in ("status=lost", "cursor=1", "cursor=1.2.", f"cursor={'9' * 17}.1.x", "limit=0", "status="):
+        answer = await ask(world, tenant, "GET", f"/{webhook_id}/deliveries?{query}")
+        assert answer.code == "invalid_request", query
+
+
+async def test_what_was_given_up_since_a_moment_is_sent_anew_so_many_at_a_time(
+    world: World, tenant: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "RECOVERED_AT_ONCE", 2)
+    path = f"/{await hooked(world, tenant, *[DeliveryStatus.DEAD] * 4)}/recover"  # settled at 1, 2, 3 and 4
+
+    answers = [await ask(world, tenant, "POST", path, {"since": 2}) for _ in range(2)]
+    assert [(each.status, each.json) for each in answers] == [
+        (202, {"resent": 2, "more": True}),
+        (202, {"resent": 1, "more": False}),
+    ]
+    for body in ({}, {"since": -1}, {"since": "1"}, {"since": 1e11}, {"since": 10**400}, {"since": True}):
+        assert (await ask(world, tenant, "POST", path, body)).code == "invalid_request", body
+    assert (await ask(world, tenant, "POST", f"/{'x' * 12}/recover", {"since": 0})).code == "webhook_unknown"

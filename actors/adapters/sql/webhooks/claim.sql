@@ -1,5 +1,6 @@
 -- At most $1 deliveries whose time has come, for $3 seconds nobody else's. Of one tenant no more than $2 are on their way
--- at a time. An earlier one of the same session goes first, unless it has failed $4 times: then it holds up nobody.
+-- at a time. An earlier one of the same session goes first, unless it has failed $4 times: then it holds up nobody. What was
+-- resent holds up only what was resent too.
 -- By webhook_deliveries_due and webhook_deliveries_in_order.
 with under_way as (
     select tenant_id, count(*) as number
@@ -19,7 +20,8 @@ with under_way as (
            select from usm.webhook_deliveries earlier
             where earlier.tenant_id = each.tenant_id and earlier.webhook_id = each.webhook_id
               and earlier.app_id = each.app_id and earlier.seq < each.seq
-              and earlier.status = 'due' and earlier.attempts < $4
+              and earlier.status = 'due' and earlier.attempts - earlier.tried_before < $4
+              and (earlier.tried_before = 0 or each.tried_before > 0)
        )
 ), locked as (
     select each.tenant_id, each.webhook_id, each.message_id
@@ -35,9 +37,10 @@ with under_way as (
       from locked
      where each.tenant_id = locked.tenant_id and each.webhook_id = locked.webhook_id
        and each.message_id = locked.message_id
-    returning each.tenant_id, each.webhook_id, each.message_id, each.seq, each.attempts
+    returning each.tenant_id, each.webhook_id, each.message_id, each.seq, each.attempts, each.tried_before
 )
-select claimed.tenant_id, claimed.webhook_id, claimed.message_id, claimed.attempts,
+select claimed.tenant_id, claimed.webhook_id, claimed.message_id, claimed.attempts - claimed.tried_before as attempts,
+       claimed.tried_before,
        hook.url, hook.secret_sealed, hook.secret_key, hook.secret_number,
        case when hook.previous_until > now() then hook.previous_sealed end as previous_sealed,
        case when hook.previous_until > now() then hook.previous_key end as previous_key,
