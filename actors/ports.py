@@ -182,14 +182,40 @@ class JournalLine:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines somebody wants: of these apps, and into these states; None is all."""
+
+    apps: tuple[str, ...] | None = None
+    states: tuple[str, ...] | None = None
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a tenant's chain that was looked at: what was wanted in it, and the place up to which it reaches."""
+
+    lines: list[JournalLine]
+    reached: int
+
+
+LONGEST_STRETCH = 5_000
+"""Lines that are looked at at once, however few of them are wanted."""
+
+
 class Journal(Protocol):
     """What happened to sessions, for whoever follows it. Every method may raise StoreUnavailable.
 
     Whoever sees a tenant's line sees all lines of that tenant before it, whoever writes at the same time.
     """
 
-    async def after(self, tenant_id: str, seq: int, limit: int) -> list[JournalLine]:
-        """The tenant's lines after this place, in their order; so many at most."""
+    async def after(self, tenant_id: str, seq: int, limit: int, wanted: Wanted = EVERYTHING) -> Stretch:
+        """The tenant's lines after this place that are wanted, in their order; so many at most.
+
+        No more than LONGEST_STRETCH lines are looked at. What was not wanted in between is passed over for good.
+        """
         ...
 
     async def of_session(self, key: SessionKey, before: int | None, limit: int) -> list[JournalLine]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from actors.core.secret import Secret
-from actors.ports import JournalLine
+from actors.ports import EVERYTHING, JournalLine, Wanted
 
 WEBHOOK_ID_PATTERN = r"[a-z0-9]{12}"
 
@@ -26,7 +26,7 @@ class WebhookStatus(StrEnum):
 class Webhook:
     """Where a tenant wants to be told what happens. Moments are seconds since the epoch.
 
-    `position` is how far of the tenant's journal it has been put into the outbox.
+    `position` is how far of the tenant's journal it has been put into the outbox, as far as it is wanted.
     """
 
     tenant_id: str
@@ -37,6 +37,7 @@ class Webhook:
     failing_since: float | None
     created_at: float
     previous_secret_until: float | None = None
+    wanted: Wanted = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +111,17 @@ class Webhooks(Protocol):
         """One of them."""
         ...
 
-    async def add(self, tenant_id: str, url: str, at_most: int) -> Sealed | None:
+    async def add(self, tenant_id: str, url: str, at_most: int, wanted: Wanted = EVERYTHING) -> Sealed | None:
         """A new one, told of what happens from now on; None if the tenant has so many already."""
         ...
 
     async def change(
-        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus
+        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus, wanted: Wanted = EVERYTHING
     ) -> Webhook | None:
-        """Another URL and status. Enabled anew, it goes on where it had stopped."""
+        """Another URL and status, and a choice for what is not in the outbox yet.
+
+        Enabled anew, it goes on where it had stopped.
+        """
         ...
 
     async def remove(self, tenant_id: str, webhook_id: str) -> bool:
@@ -201,7 +205,7 @@ class Outbox(Protocol):
     """What webhooks are yet to be told, for whichever node gets to it. Every method may raise StoreUnavailable."""
 
     async def feed(self) -> int:
-        """Put in what the journals have; how much that was."""
+        """Go on in the journals, and put in what is wanted; how many lines that was, wanted or not."""
         ...
 
     async def claim(self, limit: int) -> list[Due]:

@@ -19,6 +19,8 @@ from werkzeug.exceptions import UnsupportedMediaType
 from actors.core.app import OwnApp, Proxy
 from actors.core.names import NAME_PATTERN
 from actors.core.secret import Secret
+from actors.core.states import SessionState
+from actors.ports import Wanted
 from actors.webhooks import DeliveryPlace
 from api.errors import BadJson, InvalidRequest
 
@@ -29,6 +31,19 @@ _LARGEST_EXACT = 1 << 53
 _LATEST = 100_000_000_000
 
 Name = Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
+
+
+AppName = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+_STATES = [state.value for state in SessionState]
+StateName = Annotated[str, GetPydanticSchema(lambda _, __: core_schema.literal_schema(_STATES))]
+MOST_APPS = 100
+MOST_STATES = len(_STATES)
+_MANY = (list[AppName] | None, list[StateName] | None)
+"""Of what a query may name several."""
+
+
+def _wanted(apps: list[str] | None, states: list[str] | None) -> Wanted:
+    return Wanted(None if apps is None else tuple(apps), None if states is None else tuple(states))
 
 
 def _secret(
@@ -215,15 +230,30 @@ WebhookUrl = Annotated[str, Field(max_length=2048, description="https://, and a 
 
 
 class NewWebhookBody(Body):
-    """Where to tell what happens."""
+    """Where to tell what happens, and of what; what is left out or null is all."""
 
     url: WebhookUrl
+    apps: Annotated[
+        list[AppName] | None,
+        Field(min_length=1, max_length=MOST_APPS, description="Tell of these apps only; null: of all."),
+    ] = None
+    states: Annotated[
+        list[StateName] | None,
+        Field(
+            min_length=1,
+            max_length=MOST_STATES,
+            description="Tell only of what leads into one of these states; null: into any.",
+        ),
+    ] = None
+
+    def wanted(self) -> Wanted:
+        """What it shall be told of."""
+        return _wanted(self.apps, self.states)
 
 
-class WebhookBody(Body):
-    """Where to tell what happens, and whether to; in full."""
+class WebhookBody(NewWebhookBody):
+    """Where to tell what happens, of what, and whether to; in full: what is left out or null is all."""
 
-    url: WebhookUrl
     enabled: bool
 
 
@@ -300,7 +330,7 @@ class HistoryQuery(Body):
 
 
 class EventsQuery(Body):
-    """Whose events, and from where on. Parameters arrive as text, hence not strict."""
+    """Whose events, which, and from where on. Parameters arrive as text, hence not strict."""
 
     model_config = ConfigDict(strict=False)
 
@@ -313,6 +343,21 @@ class EventsQuery(Body):
             ge=0, lt=1 << 63, description="The id after which to begin; without it, with what happens now."
         ),
     ] = None
+    app: Annotated[
+        list[AppName] | None,
+        Field(max_length=MOST_APPS, description="Of these apps only; may be given more than once."),
+    ] = None
+    state: Annotated[
+        list[StateName] | None,
+        Field(
+            max_length=MOST_STATES,
+            description="Only what led into one of these states; may be given more than once.",
+        ),
+    ] = None
+
+    def wanted(self) -> Wanted:
+        """Which of the events."""
+        return _wanted(self.app, self.state)
 
 
 class StatusQuery(FollowQuery):
@@ -346,10 +391,12 @@ def parse(model: type[AnyBody], raw: bytes) -> AnyBody:
 def read_query(model: type[AnyBody]) -> AnyBody:
     """The request's query string. Raises InvalidRequest."""
     values = request.args.to_dict(flat=False)
-    repeated = sorted(name for name in values.keys() & model.model_fields if len(values[name]) > 1)
+    many = {name for name, field in model.model_fields.items() if field.annotation in _MANY}
+    known = values.keys() & model.model_fields
+    repeated = sorted(name for name in known - many if len(values[name]) > 1)
     if repeated:
         raise InvalidRequest(errors=[{"field": name, "message": "Given more than once"} for name in repeated])
-    return _checked(model, {name: texts[0] for name, texts in values.items()})
+    return _checked(model, {name: texts if name in many else texts[0] for name, texts in values.items()})
 
 
 def _checked(model: type[AnyBody], values: Any) -> AnyBody:

@@ -19,6 +19,11 @@ def event(number: int, name: str, data: str) -> str:
     return f"id: {number}\nevent: {name}\ndata: {data}\n\n"
 
 
+def reached(number: int) -> str:
+    """A sign of life that is no event: a client that comes back will say it has seen everything up to here."""
+    return f"{PING[:-1]}id: {number}\n\n"
+
+
 def response(stream: AsyncIterator[str]) -> Response:
     """The answer that is this stream, for as long as its client reads it."""
     answer = Response(stream, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
+import trio
 from quart import Blueprint, Response, request
 
 from actors.bridge import in_trio
 from actors.core.names import SessionKey
 from actors.errors import Unanswered
-from actors.ports import JournalLine
+from actors.ports import EVERYTHING, LONGEST_STRETCH, JournalLine, Stretch, Wanted
 from api import bodies, server_sent
 from api.admission import identify
 from api.caller import Caller, present_caller
@@ -47,29 +48,41 @@ async def follow_events() -> Response:
     # A browser that comes back sends the URL of its first try, so the header is the newer one.
     known = server_sent.last_event_id()
     begins = await in_trio(_begins, here, tenant_id, query.after if known is None else known)
-    stream = _stream(here, caller, request.headers.getlist("Authorization"), tenant_id, begins)
+    authorization = request.headers.getlist("Authorization")
+    stream = _stream(here, caller, authorization, tenant_id, begins, query.wanted())
     here.streams.count(caller, stream)
     return server_sent.response(stream)
 
 
 async def _stream(
-    here: Doors, caller: Caller, authorization: list[str], tenant_id: str, known: int
+    here: Doors,
+    caller: Caller,
+    authorization: list[str],
+    tenant_id: str,
+    known: int,
+    wanted: Wanted = EVERYTHING,
 ) -> AsyncIterator[str]:
-    """Every event until the service stops, the credential is no good any more, or the database is down.
+    """Every wanted event, until the service stops, the credential is no good any more, or the database is down.
 
     The first tells where the stream begins, so that who is cut off before anything happens misses nothing either.
     """
     yield server_sent.RETRY
     yield server_sent.event(known, "hello", "{}")
+    told = known
     while True:
         try:
-            lines = await in_trio(_news, here, tenant_id, known)
+            news = await in_trio(_news, here, tenant_id, known, wanted)
             if not _is_as_good(await identify(authorization, here), caller):
                 break
         except (Declined, Unanswered):
             break  # whoever connects again is told why
-        known = lines[-1].seq if lines else known
-        yield "".join(_told(line) for line in lines) or server_sent.PING
+        known, told = news.reached, news.lines[-1].seq if news.lines else told
+        if news.lines:
+            yield "".join(_told(line) for line in news.lines)
+        elif known > told:
+            yield server_sent.reached(told := known)
+        else:
+            yield server_sent.PING
         if not here.polls.waits:
             break
     yield server_sent.BYE
@@ -83,14 +96,18 @@ async def _begins(here: Doors, tenant_id: str, after: int | None) -> int:
     return newest if after is None else after
 
 
-async def _news(here: Doors, tenant_id: str, known: int) -> list[JournalLine]:
-    """The tenant's next lines, once there are any; none after a while."""
-    lines = await here.journal.after(tenant_id, known, PAGE)
-    if lines:
-        return lines
-    with here.polls.open(server_sent.PING_EVERY):
-        await here.feed.wait(tenant_id, known)
-    return await here.journal.after(tenant_id, known, PAGE)
+async def _news(here: Doors, tenant_id: str, known: int, wanted: Wanted) -> Stretch:
+    """The tenant's next lines that are wanted, once there are any; none after a while, or after a long stretch."""
+    news = await here.journal.after(tenant_id, known, PAGE, wanted)
+    until = trio.current_time() + server_sent.PING_EVERY
+    while not news.lines and news.reached < known + LONGEST_STRETCH:
+        waits, within = here.polls.waits, until - trio.current_time()
+        with here.polls.open(max(within, 0.0)):
+            await here.feed.wait(tenant_id, news.reached)
+        news = await here.journal.after(tenant_id, news.reached, PAGE, wanted)
+        if not waits or trio.current_time() >= until:
+            break
+    return news
 
 
 def _is_as_good(now: Caller, then: Caller) -> bool:

@@ -7,7 +7,10 @@ from api.replies import Reply
 
 
 class WebhookReply(Reply):
-    """A webhook. `failing_since` is when the last thing arrived that did, while nothing does."""
+    """A webhook. `failing_since` is when the last thing arrived that did, while nothing does.
+
+    `apps` and `states` are what it is told of, null for everything.
+    """
 
     webhook_id: str
     tenant_id: str
@@ -16,6 +19,8 @@ class WebhookReply(Reply):
     failing_since: float | None
     created_at: float
     previous_secret_until: float | None
+    apps: list[str] | None
+    states: list[str] | None
 
 
 class NewWebhookReply(WebhookReply):
@@ -101,4 +106,6 @@ def delivery_reply(delivery: Delivery) -> DeliveryReply:
 
 
 def _members(webhook: Webhook) -> dict[str, object]:
-    return {name: getattr(webhook, name) for name in WebhookReply.model_fields}
+    chosen = {"apps": webhook.wanted.apps, "states": webhook.wanted.states}
+    lists = {name: None if value is None else list(value) for name, value in chosen.items()}
+    return {name: getattr(webhook, name) for name in WebhookReply.model_fields if name not in chosen} | lists

@@ -52,8 +52,8 @@ async def list_webhooks(tenant_id: str) -> Json:
 async def add_webhook(tenant_id: str) -> tuple[Json, int]:
     """Make one, and tell its secret."""
     tenant = present_caller().tenant(tenant_id)
-    url = _checked((await bodies.read(bodies.NewWebhookBody)).url)
-    made = await in_trio(doors().webhooks.add, tenant, url, AT_MOST)
+    body = await bodies.read(bodies.NewWebhookBody)
+    made = await in_trio(doors().webhooks.add, tenant, _checked(body.url), AT_MOST, body.wanted())
     if made is None:
         raise TooManyWebhooks
     return new_webhook_reply(made).model_dump(mode="json"), HTTPStatus.CREATED
@@ -69,11 +69,12 @@ async def read_webhook(tenant_id: str, webhook_id: str) -> Json:
 
 @webhooks.put("/<webhook_id>")
 async def change_webhook(tenant_id: str, webhook_id: str) -> Json:
-    """Give it another URL, disable it, or enable it again."""
+    """Give it another URL or choice, disable it, or enable it again."""
     tenant = present_caller().tenant(tenant_id)
     body = await bodies.read(bodies.WebhookBody)
     status = WebhookStatus.ENABLED if body.enabled else WebhookStatus.DISABLED
-    changed = await in_trio(doors().webhooks.change, tenant, webhook_id, _checked(body.url), status)
+    url = _checked(body.url)
+    changed = await in_trio(doors().webhooks.change, tenant, webhook_id, url, status, body.wanted())
     if changed is None:
         raise WebhookUnknown
     doors().ring_webhooks()

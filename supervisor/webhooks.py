@@ -60,7 +60,8 @@ class Webhooks:
 
     async def look(self, nursery: trio.Nursery) -> None:
         """Begin what is due now. Raises StoreUnavailable."""
-        await self._outbox.feed()
+        if await self._outbox.feed():
+            self.ring()  # the journal may have more, of which nothing is wanted and no delivery would ring
         if self._under_way < AT_ONCE:
             for due in await self._outbox.claim(AT_ONCE - self._under_way):
                 self._under_way += 1

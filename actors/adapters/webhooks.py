@@ -23,6 +23,7 @@ from actors.clock import Clock
 from actors.core.secret import Secret
 from actors.core.webhook import InvalidWebhookUrl, check_webhook_url, is_public
 from actors.errors import CredentialSealed
+from actors.ports import EVERYTHING, Wanted
 from actors.webhooks import (
     Delivery,
     DeliveryPlace,
@@ -95,10 +96,11 @@ class PostgresWebhooks:
         """See the port."""
         return _one(await self._rows(tenant_id, "read", tenant_id, webhook_id))
 
-    async def add(self, tenant_id: str, url: str, at_most: int) -> Sealed | None:
+    async def add(self, tenant_id: str, url: str, at_most: int, wanted: Wanted = EVERYTHING) -> Sealed | None:
         """See the port."""
         webhook_id, secret = uuid4().hex[:12], new_secret()
-        row = (tenant_id, webhook_id, url, *self._seal(secret, tenant_id, webhook_id, 1), at_most)
+        sealed = self._seal(secret, tenant_id, webhook_id, 1)
+        row = (tenant_id, webhook_id, url, *sealed, at_most, wanted.apps, wanted.states)
 
         async def work(connection: Connection) -> list[Row]:
             await connection.fetch(_SQL["lock"], tenant_id)
@@ -108,10 +110,11 @@ class PostgresWebhooks:
         return None if added is None else Sealed(webhook=added, secret=secret)
 
     async def change(
-        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus
+        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus, wanted: Wanted = EVERYTHING
     ) -> Webhook | None:
         """See the port."""
-        return _one(await self._rows(tenant_id, "change", tenant_id, webhook_id, url, status))
+        row = (tenant_id, webhook_id, url, status, wanted.apps, wanted.states)
+        return _one(await self._rows(tenant_id, "change", *row))
 
     async def remove(self, tenant_id: str, webhook_id: str) -> bool:
         """See the port."""
@@ -285,7 +288,12 @@ def _webhook(row: Row) -> Webhook:
         failing_since=_seconds(row["failing_since"]),
         created_at=row["created_at"].timestamp(),
         previous_secret_until=_seconds(row["previous_until"]),
+        wanted=Wanted(_texts(row["apps"]), _texts(row["states"])),
     )
+
+
+def _texts(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def _seconds(moment: datetime | None) -> float | None:

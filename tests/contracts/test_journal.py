@@ -15,7 +15,7 @@ from actors.bridge import in_asyncio
 from actors.core.names import SessionKey
 from actors.core.states import SessionState
 from actors.errors import StoreUnavailable
-from actors.ports import Journal, Store, Transition
+from actors.ports import LONGEST_STRETCH, Journal, Store, Stretch, Transition, Wanted
 from tests.contracts.benches import FakeBench, PostgresBench, StoreBench
 from tests.contracts.credentials import saved
 from tests.fakes import FakeJournal
@@ -25,6 +25,8 @@ A1, A2, B1 = SessionKey("acme", "one"), SessionKey("acme", "two"), SessionKey("o
 LINE = Transition("StartQr", SessionState.ABSENT, SessionState.PENDING_QR, None)
 ADD = """insert into session_journal (tenant_id, app_id, version, message, from_state, to_state)
          values ($1, $2, $3, 'StartQr', 'ABSENT', 'PENDING_QR')"""
+ADD_MANY = """insert into session_journal (tenant_id, app_id, version, message, from_state, to_state)
+              select $1, $2, n, 'StartQr', 'ABSENT', 'PENDING_QR' from generate_series(1, $3::int) n"""
 
 real = pytest.mark.parametrize("kind", ["fast"], indirect=True)
 
@@ -53,15 +55,34 @@ async def test_a_tenants_lines_are_numbered_without_a_gap_and_read_in_pages(
     first = await journal.after("acme", 0, 3)
     rest = await journal.after("acme", 3, 3)
 
-    assert [(line.seq, line.key, line.version) for line in first + rest] == [
+    assert [(line.seq, line.key, line.version) for line in first.lines + rest.lines] == [
         (1, A1, 1),
         (2, A2, 1),
         (3, A1, 2),
         (4, A2, 2),
     ]
-    assert await journal.after("acme", 4, 3) == []
-    assert [line.key for line in await journal.after("other", 0, 3)] == [B1]
-    assert (first[0].before, first[0].reason) == ("ABSENT", None)
+    assert (first.reached, rest.reached) == (3, 4)
+    assert await journal.after("acme", 4, 3) == Stretch([], 4)
+    assert [line.key for line in (await journal.after("other", 0, 3)).lines] == [B1]
+    assert (first.lines[0].before, first.lines[0].reason) == ("ABSENT", None)
+
+
+async def test_only_what_is_wanted_is_read_and_what_is_not_is_passed_over(
+    journal: Journal, store: Store
+) -> None:
+    await write(store, [A1, A2, A1, A1, A2, A1])
+    twos, pending = Wanted(apps=("two",)), Wanted(states=("PENDING_QR",))
+
+    assert [line.seq for line in (await journal.after("acme", 0, 9, twos)).lines] == [2, 5]
+    assert (await journal.after("acme", 0, 9, twos)).reached == 6
+    assert (
+        await journal.after("acme", 0, 1, twos)
+    ).reached == 2  # a full page is no further than its last line
+    assert await journal.after("acme", 5, 1, twos) == Stretch([], 6)
+    assert len((await journal.after("acme", 0, 9, pending)).lines) == 6
+    assert await journal.after("acme", 0, 9, Wanted(states=("REVOKED",))) == Stretch([], 6)
+    assert await journal.after("acme", 0, 9, Wanted(("two",), ("REVOKED",))) == Stretch([], 6)
+    assert await journal.after("nobody", 0, 9, twos) == Stretch([], 0)
 
 
 async def test_a_sessions_lines_are_read_from_the_newest_back(journal: Journal, store: Store) -> None:
@@ -117,7 +138,7 @@ async def test_who_reads_while_many_write_never_sees_a_line_before_the_one_befor
     async def read_all() -> None:
         while len(seen) < writers * lines:
             found = await journal.after("acme", seen[-1] if seen else 0, 7)
-            seen.extend(line.seq for line in found)
+            seen.extend(line.seq for line in found.lines)
 
     async def add(number: int) -> None:
         async with connected(database.admin_url) as connection:
@@ -137,3 +158,19 @@ async def test_who_reads_while_many_write_never_sees_a_line_before_the_one_befor
                 nursery.start_soon(add, number)
 
     assert seen == list(range(1, writers * lines + 1))
+
+
+@real
+async def test_a_rare_app_in_a_long_chain_is_looked_for_a_stretch_at_a_time(
+    bench: StoreBench, journal: Journal
+) -> None:
+    assert isinstance(bench, PostgresBench)
+    lines = LONGEST_STRETCH + 10
+    await bench.sql(ADD_MANY, "acme", "busy", lines)
+    await bench.sql(ADD, "acme", "rare", 1)
+    rare = Wanted(apps=("rare",))
+
+    first = await journal.after("acme", 0, 1, rare)
+    second = await journal.after("acme", first.reached, 1, rare)
+    assert first == Stretch([], LONGEST_STRETCH)
+    assert ([line.seq for line in second.lines], second.reached) == ([lines + 1], lines + 1)

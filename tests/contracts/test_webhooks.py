@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from actors.adapters.rekeying import Rekeying
-from actors.adapters.webhooks import HOLDS_UP, LEASE, OF_ONE_TENANT, PostgresWebhooks
+from actors.adapters.webhooks import HOLDS_UP, LEASE, LINES_AT_ONCE, OF_ONE_TENANT, PostgresWebhooks
 from actors.errors import CredentialSealed, StoreUnavailable
+from actors.ports import EVERYTHING, Wanted
 from actors.webhooks import Delivery, DeliveryStatus, Due, Resent, Sealed, Sent, Trouble, WebhookStatus
 from tests.contracts.benches import PostgresBench, open_bench, open_engine
 from tests.contracts.credentials import seals
@@ -351,6 +352,53 @@ async def test_an_outage_is_an_outage(hooks: PostgresWebhooks, postgres: Postgre
     for ask in (hooks.all("acme"), hooks.feed(), hooks.claim(1), hooks.add("acme", URL, 1)):
         with pytest.raises(StoreUnavailable):
             await ask
+
+
+# -- only some of it
+
+
+async def test_what_a_webhook_does_not_want_never_gets_into_the_outbox_and_is_passed_over(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    wanted = Wanted(apps=("two", "three"), states=("PENDING_QR", "REVOKED"))
+    some = await hooks.add("acme", URL, 10, wanted)
+    assert some is not None
+    assert some.webhook.wanted == wanted
+    name = ("acme", some.webhook.webhook_id)
+    await happens(postgres, 1, 2, "one")
+    await happens(postgres, 1, 1, "two")
+
+    assert [await hooks.feed(), await hooks.feed()] == [3, 0]
+    assert [each.seq for each in await hooks.deliveries(*name, 9)] == [3]
+    await happens(postgres, 3, 3, "one")
+    assert [await hooks.feed(), await hooks.feed()] == [1, 0]
+    kept = await hooks.read(*name)
+    assert kept is not None
+    assert (kept.position, kept.wanted) == (4, wanted)
+
+    changed = await hooks.change(*name, URL, WebhookStatus.ENABLED, Wanted(states=("REVOKED",)))
+    assert changed is not None
+    assert changed.wanted == Wanted(states=("REVOKED",))
+    await happens(postgres, 2, 2, "two")
+    await hooks.feed()
+    assert [each.seq for each in await hooks.deliveries(*name, 9)] == [3]
+    everything = await hooks.change(*name, URL, WebhookStatus.ENABLED)
+    assert everything is not None
+    assert everything.wanted == EVERYTHING
+    await happens(postgres, 3, 3, "two")
+    await hooks.feed()
+    assert [each.seq for each in await hooks.deliveries(*name, 9)] == [6, 3]
+
+
+async def test_a_long_journal_of_which_nothing_is_wanted_is_passed_over_in_portions(
+    hooks: PostgresWebhooks, postgres: PostgresBench
+) -> None:
+    assert await hooks.add("acme", URL, 10, Wanted(apps=("rare",))) is not None
+    await happens(postgres, 1, 2 * LINES_AT_ONCE + 1)
+    await happens(postgres, 1, 1, "rare")
+
+    assert [await hooks.feed() for _ in range(4)] == [LINES_AT_ONCE, LINES_AT_ONCE, 2, 0]
+    assert seqs(await hooks.claim(10)) == [2 * LINES_AT_ONCE + 2]
 
 
 # -- resending

@@ -16,7 +16,17 @@ from actors.core.secret import Secret
 from actors.core.states import Reason, SessionState
 from actors.epochs import Epochs
 from actors.errors import NotOwner, StoreUnavailable, VersionConflict
-from actors.ports import Answered, JournalLine, Saved, Ticket, Transition
+from actors.ports import (
+    EVERYTHING,
+    LONGEST_STRETCH,
+    Answered,
+    JournalLine,
+    Saved,
+    Stretch,
+    Ticket,
+    Transition,
+    Wanted,
+)
 from tests.fakes.arbiter import FakeArbiter
 from tests.fakes.vault import FakeVault
 
@@ -122,9 +132,16 @@ class FakeJournal:
         self.down = False
         self.reads = 0
 
-    async def after(self, tenant_id: str, seq: int, limit: int) -> list[JournalLine]:
+    async def after(self, tenant_id: str, seq: int, limit: int, wanted: Wanted = EVERYTHING) -> Stretch:
         await self._reach()
-        return self._lines(tenant_id)[seq : seq + limit]
+        looked_at = self._lines(tenant_id)[seq : seq + LONGEST_STRETCH]
+        lines = [
+            line
+            for line in looked_at
+            if (wanted.apps is None or line.key.app_id in wanted.apps)
+            and (wanted.states is None or line.after in wanted.states)
+        ][:limit]
+        return Stretch(lines, lines[-1].seq if len(lines) == limit else seq + len(looked_at))
 
     async def of_session(self, key: SessionKey, before: int | None, limit: int) -> list[JournalLine]:
         await self._reach()

@@ -9,6 +9,7 @@ import trio
 
 from actors.core.secret import Secret
 from actors.errors import StoreUnavailable
+from actors.ports import EVERYTHING, Wanted
 from actors.webhooks import (
     Delivery,
     DeliveryPlace,
@@ -38,7 +39,7 @@ class FakeWebhooks:
         await self._reach()
         return self.kept.get((tenant_id, webhook_id))
 
-    async def add(self, tenant_id: str, url: str, at_most: int) -> Sealed | None:
+    async def add(self, tenant_id: str, url: str, at_most: int, wanted: Wanted = EVERYTHING) -> Sealed | None:
         if len(await self.all(tenant_id)) >= at_most:
             return None
         webhook = Webhook(
@@ -49,16 +50,18 @@ class FakeWebhooks:
             position=0,
             failing_since=None,
             created_at=1.0,
+            wanted=wanted,
         )
         self.kept[tenant_id, webhook.webhook_id] = webhook
         return Sealed(webhook=webhook, secret=_secret())
 
     async def change(
-        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus
+        self, tenant_id: str, webhook_id: str, url: str, status: WebhookStatus, wanted: Wanted = EVERYTHING
     ) -> Webhook | None:
         webhook = await self.read(tenant_id, webhook_id)
         if webhook is not None:
-            webhook = self.kept[tenant_id, webhook_id] = replace(webhook, url=url, status=status)
+            webhook = replace(webhook, url=url, status=status, wanted=wanted)
+            self.kept[tenant_id, webhook_id] = webhook
         return webhook
 
     async def remove(self, tenant_id: str, webhook_id: str) -> bool:
@@ -148,6 +151,9 @@ class FakeOutbox:
 
     def __init__(self) -> None:
         self.down = False
+        self.behind = 0
+        """Lines of which nothing is wanted; one is passed over at a time."""
+        self.fed = 0
         self._due: dict[str, tuple[float, int]] = {}
 
     def put(self, *names: str) -> None:
@@ -155,7 +161,9 @@ class FakeOutbox:
 
     async def feed(self) -> int:
         await self._reach()
-        return 0
+        self.fed += 1
+        self.behind, passed = max(self.behind - 1, 0), self.behind
+        return min(passed, 1)
 
     async def claim(self, limit: int) -> list[Due]:
         await self._reach()

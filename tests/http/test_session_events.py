@@ -24,6 +24,7 @@ from api.feed import LOOK_EVERY
 from api.polls import LongPolls
 from api.server_sent import PING_EVERY
 from api.streams import Streams
+from tests.fakes import stores
 from tests.http.conftest import SERVICE_KEY, VirtualTime, World
 from tests.http.credentials import give_key
 
@@ -232,6 +233,105 @@ async def test_a_caller_has_only_so_many_streams(world: World, tenant: Secret) -
     async with following(world, tenant):
         answer = await world.call("GET", "/api/v1/events", credential=tenant)
         assert (answer.status, answer.code) == (429, "too_many_streams")
+
+
+# -- only some of them
+
+
+@dataclass(slots=True)
+class Browser:
+    """An EventSource, as WHATWG HTML 9.2.6 has it: what it dispatches, and what it will say it has seen last."""
+
+    events: list[tuple[str, str]] = field(default_factory=list)
+    last_event_id: str = ""
+
+    def read(self, text: str) -> None:
+        name, data, last_id = "", "", self.last_event_id
+        for line in text.splitlines():
+            if line.startswith(":"):
+                continue
+            key, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            match key:
+                case "event":
+                    name = value
+                case "data":
+                    data += f"{value}\n"
+                case "id":
+                    last_id = value
+                case "":
+                    self.last_event_id = last_id  # set whether there is data or not
+                    if data:
+                        self.events.append((name or "message", data.removesuffix("\n")))
+                    name, data = "", ""
+
+
+def browser(stream: Stream) -> Browser:
+    own = Browser()
+    own.read(stream.text)
+    return own
+
+
+RARE = SessionKey("demo", "rare")
+
+
+async def test_a_stream_tells_only_of_the_apps_and_states_that_were_asked_for(
+    world: World, tenant: Secret, time: VirtualTime
+) -> None:
+    write(world, MAIN, RARE, MAIN, SessionKey("demo", "third"))
+    for query, ids in (
+        ("app=rare", [2]),
+        ("app=rare&app=third", [2, 4]),
+        ("state=PENDING_QR&state=REVOKED", [1, 2, 3, 4]),
+        ("state=AUTHORIZED", []),
+        ("app=main&state=AUTHORIZED", []),
+    ):
+        async with following(world, tenant, f"?after=0&{query}") as stream:
+            assert stream.ids == ids, query
+    async with following(world, tenant, "?app=rare") as stream:
+        write(world, MAIN, RARE)
+        await time.after(LOOK_EVERY)
+        assert stream.ids == [6]
+
+
+async def test_who_is_told_nothing_for_long_need_not_read_it_all_again_after_a_cut(
+    world: World, tenant: Secret, time: VirtualTime
+) -> None:
+    write(world, RARE, MAIN)
+    async with following(world, tenant, "?after=0&app=rare") as stream:
+        assert (browser(stream).last_event_id, stream.ids) == ("1", [1])
+        write(world, MAIN, MAIN)
+        await time.after(LOOK_EVERY)
+        assert browser(stream).last_event_id == "1"  # not a word for each that is not wanted
+        await time.after(PING_EVERY)
+        own = browser(stream)
+        assert (own.last_event_id, [name for name, _ in own.events]) == ("4", ["hello", "session"])
+        await time.after(PING_EVERY)
+        assert stream.text.endswith(": ping\n\n")  # there is nothing new to say
+    write(world, RARE)
+    async with following(world, tenant, "?app=rare", **{"Last-Event-ID": own.last_event_id}) as stream:
+        assert stream.ids == [5]
+
+
+async def test_a_long_chain_is_looked_through_with_signs_of_life_and_nothing_wanted_is_missed(
+    world: World, tenant: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (session_events, stores):
+        monkeypatch.setattr(module, "LONGEST_STRETCH", 50)
+    write(world, *[MAIN] * 120, RARE, *[MAIN] * 60, RARE)
+    before = world.journal.reads
+    async with following(world, tenant, "?after=0&app=rare") as stream:
+        assert stream.ids == [121, 182]
+        assert stream.text.count(": ping\nid: ") >= 2  # before the first that is wanted
+        assert world.journal.reads - before < 10
+        assert browser(stream).last_event_id == "182"
+
+
+async def test_a_filter_that_means_nothing_is_refused(world: World, tenant: Secret) -> None:
+    many = "&".join(f"app=a{number}" for number in range(101))
+    for query in ("state=LOST", "state=", "state=authorized", "app=a/b", "app=", f"app={'a' * 65}", many):
+        answer = await world.call("GET", f"/api/v1/events?{query}", credential=tenant)
+        assert (answer.status, answer.code) == (400, "invalid_request"), query
 
 
 async def test_a_client_that_hangs_up_leaves_nothing_behind(world: World, tenant: Secret) -> None:

@@ -107,6 +107,30 @@ async def test_the_service_acts_for_any_tenant_and_a_tenant_for_itself(world: Wo
     assert (await world.call("GET", path, credential=other)).code == "webhook_unknown"
 
 
+# -- only some of it
+
+
+async def test_a_webhook_says_what_it_wants_and_all_if_it_says_nothing(world: World, tenant: Secret) -> None:
+    some = {"apps": ["main", "other"], "states": ["AUTHORIZED", "REVOKED"]}
+    made = (await ask(world, tenant, "POST", body={"url": URL} | some)).json
+    path = f"/{made['webhook_id']}"
+    shown = (await ask(world, tenant, "GET", path)).json
+    changed = (await ask(world, tenant, "PUT", path, {"url": URL, "enabled": True, "apps": ["main"]})).json
+
+    assert {name: made[name] for name in some} == {name: shown[name] for name in some} == some
+    assert (changed["apps"], changed["states"]) == (["main"], None)
+    wrongs: list[dict[str, Any]] = [
+        {"apps": []},
+        {"states": ["LOST"]},
+        {"apps": ["a/b"]},
+        {"apps": "main"},
+        {"states": [1]},
+    ]
+    for wrong in wrongs:
+        refused = await ask(world, tenant, "POST", body={"url": URL} | wrong)
+        assert (refused.status, refused.code) == (400, "invalid_request"), wrong
+
+
 # -- resending
 
 

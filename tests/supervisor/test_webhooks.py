@@ -27,7 +27,7 @@ from actors.core.secret import Secret
 from actors.ports import JournalLine
 from actors.webhooks import Due, Sent, Trouble
 from supervisor.events import Event, WebhookGivenUp, WebhookOutcome, WebhookTried
-from supervisor.webhooks import AT_ONCE, LOOK_EVERY, TRIES, Webhooks, message, pause
+from supervisor.webhooks import AT_ONCE, LOOK_EVERY, REST, TRIES, Webhooks, message, pause
 from tests.fakes import FakeOutbox
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -366,3 +366,15 @@ async def test_whoever_rings_need_not_wait_for_the_next_look() -> None:
         work.works.ring()
         await trio.sleep(0.2)
         assert work.sent == ["one"]
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_a_long_journal_of_which_nothing_is_wanted_is_gone_through_without_waiting() -> None:
+    work = desk(Sent(200))
+    work.outbox.behind = 20
+    async with working(work):
+        await trio.sleep(20 * 2 * REST)
+        assert work.outbox.behind == 0
+        fed = work.outbox.fed
+        await trio.sleep(3 * LOOK_EVERY)
+        assert work.outbox.fed <= fed + 4  # and then no more than ever
