@@ -23,6 +23,7 @@ if not __package__:
 from cyclopts import App, CycloptsError, Parameter
 
 from ops.control.errors import ControlError, NotAsked
+from ops.control.webhooks import webhooks
 
 if TYPE_CHECKING:
     from ops.control.screen import Screen
@@ -47,7 +48,7 @@ app = App(
 sessions = App(name="sessions", help="The sessions of a running service.")
 login = App(name="login", help="Link an account in this terminal.")
 backup = App(name="backup", help="Backups of sessions, on this machine.")
-for _group in (sessions, login, backup):
+for _group in (sessions, login, webhooks, backup):
     app.command(_group)
 
 Session = Annotated[str, Parameter(help="Which session, as tenant/app.")]
@@ -204,7 +205,13 @@ def health(*, url: Url = HERE, as_json: AsJson = False) -> int:
 
 @app.command
 def events(
-    *, tenant: str | None = None, after: int | None = None, url: Url = HERE, as_json: AsJson = False
+    *,
+    tenant: str | None = None,
+    after: int | None = None,
+    app: Annotated[tuple[str, ...], Parameter(name="--app", negative="")] = (),
+    state: Annotated[tuple[str, ...], Parameter(name="--state", negative="")] = (),
+    url: Url = HERE,
+    as_json: AsJson = False,
 ) -> int:
     """Tell what happens to a tenant's sessions, as it happens; Ctrl-C ends it.
 
@@ -214,11 +221,15 @@ def events(
         Whose; needed where the key is no tenant's.
     after
         The id after which to begin; without it, with what happens now.
+    app
+        Of this app only; may be given more than once.
+    state
+        Only what led into this state, such as AUTHORIZED; may be given more than once.
     """
     from ops.control.screen import event_line  # noqa: PLC0415 - as below
 
     screen, service = _reached(url, as_json=as_json)
-    for event in service.events(tenant, after):
+    for event in service.events(tenant, after, app, state):
         screen.show(event, event_line(event))
     return OK
 

@@ -35,10 +35,13 @@ class Screen:
             print(json.dumps(list(rows)))
             return
         table = Table(box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, no_wrap=True)
-        for row in rows:
-            table.add_row(*(_text(row.get(column)) for column in columns))
+        texts = [[_text(row.get(column)) for column in columns] for row in rows]
+        for at, column in enumerate(columns):
+            # In a narrow terminal a line goes on in the next one: half a name names nothing.
+            widest = max(len(text) for text in (column, *(cells[at] for cells in texts)))
+            table.add_column(column, no_wrap=True, min_width=widest)
+        for cells in texts:
+            table.add_row(*cells)
         self._console.print(table)
 
     def sessions(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -70,7 +73,7 @@ def session_line(session: Mapping[str, Any]) -> str:
     words += [f"{name} {session[name]}" for name in ("substate", "reason") if session[name]]
     if session["user_action"] != "none":
         words.append(f"to do: {session['user_action']}")
-    words.append(f"since {_moment(session['state_since'])}")
+    words.append(f"since {moment(session['state_since'])}")
     return ", ".join(words)
 
 
@@ -79,7 +82,7 @@ def event_line(event: Mapping[str, Any]) -> str:
     reason = f" ({event['reason']})" if event["reason"] else ""
     moved = f"{event['before'] or '-'} → {event['after']}{reason}"
     session = f"{event['tenant_id']}/{event['app_id']}"
-    return f"{event['id']:>8}  {_moment(event['at'])}  {session}  {moved}  {event['message']}"
+    return f"{event['id']:>8}  {moment(event['at'])}  {session}  {moved}  {event['message']}"
 
 
 def modules(picture: str) -> list[list[bool]]:
@@ -97,7 +100,8 @@ def modules(picture: str) -> list[list[bool]]:
     return [[dark[y - left + top][x] for x in at] for y in at]
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """A moment, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -50,22 +50,23 @@ class Service:
             raise self._lost(error) from None
         return self._read(answer)
 
-    def pages(self, path: str, member: str) -> Iterator[Json]:
+    def pages(self, path: str, member: str, query: Mapping[str, str | int] | None = None) -> Iterator[Json]:
         """Every item of a list that comes in pages."""
         cursor: str | None = None
         while True:
-            query: dict[str, str | int] = (
-                {"limit": 200} if cursor is None else {"limit": 200, "cursor": cursor}
-            )
-            page = self.ask("GET", path, query=query)
+            begins: dict[str, str | int] = {} if cursor is None else {"cursor": cursor}
+            page = self.ask("GET", path, query={"limit": 200} | dict(query or {}) | begins)
             yield from page[member]
             cursor = page["next_cursor"]
             if cursor is None:
                 return
 
-    def events(self, tenant: str | None, after: int | None) -> Iterator[Json]:
+    def events(
+        self, tenant: str | None, after: int | None, apps: Sequence[str] = (), states: Sequence[str] = ()
+    ) -> Iterator[Json]:
         """What happens, for ever: when a stream ends, the next one goes on after what was told last."""
-        query: dict[str, str | int] = {} if tenant is None else {"tenant": tenant}
+        query: dict[str, Any] = {"app": list(apps), "state": list(states)}
+        query |= {} if tenant is None else {"tenant": tenant}
         while True:
             known: dict[str, str | int] = {} if after is None else {"after": after}
             try:
@@ -101,17 +102,15 @@ class Service:
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[int | None, str, Json]]:
-    """The id, name and data of each event, as they come."""
+    """The id, name and data of each event, as they come; an id alone moves on past what is not told."""
     fields: dict[str, str] = {}
     for line in lines:
         if line:
             name, _, value = line.partition(": ")
             fields[name] = value
-        elif "data" in fields:
-            number = int(fields["id"]) if "id" in fields else None
-            yield number, fields.get("event", ""), json.loads(fields["data"])
-            fields = {}
         else:
+            number = int(fields["id"]) if "id" in fields else None
+            yield number, fields.get("event", ""), json.loads(fields.get("data", "{}"))
             fields = {}
 
 
