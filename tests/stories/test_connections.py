@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import resource
+import socket
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from statistics import median
 
 import pytest
 import trio
 
-from supervisor import web
+from supervisor import connections, web
 from supervisor.settings import Settings
-from tests.stories.conftest import Service, running
+from tests.stories.conftest import SERVICE_KEY, Service, running
+from tests.stories.served import served
 
 REFUSED = (
     b"POST /api/qr/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n"
@@ -32,6 +38,14 @@ async def _answer(stream: trio.SocketStream) -> tuple[bytes, bytes]:
     while len(body) < int(length.partition(b":")[2]):
         body += await stream.receive_some()
     return head.lower(), body
+
+
+async def _read_until(stream: trio.SocketStream, wanted: bytes) -> bytes:
+    raw = b""
+    with trio.fail_after(5):
+        while wanted not in raw:
+            raw += await stream.receive_some()
+    return raw
 
 
 async def _drip(stream: trio.SocketStream) -> None:
@@ -63,6 +77,17 @@ async def test_where_the_rest_of_a_body_does_not_come_the_end_of_the_connection_
             assert await stream.receive_some() == b""
 
 
+async def test_head_and_body_of_an_answer_do_not_wait_for_each_other(settings: Settings) -> None:
+    """Nagle's algorithm would hold back the body until the head is acknowledged, which takes 40 ms."""
+    async with running(settings) as service:
+        took = []
+        for _ in range(20):
+            began = trio.current_time()
+            await service.http.get("/healthz")
+            took.append(trio.current_time() - began)
+    assert median(took) < 0.03
+
+
 async def test_headers_are_bounded(settings: Settings) -> None:
     async with running(settings) as service, await _connect(service) as stream:
         await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 40_000)
@@ -80,3 +105,148 @@ async def test_whoever_sends_a_head_byte_by_byte_is_cut_off(
         with trio.fail_after(20), pytest.raises(trio.BrokenResourceError):
             await _drip(stream)
         assert (await service.http.get("/healthz")).status_code == 200
+
+
+MOST = 20
+FOLLOWS = (
+    f"GET /api/v1/events?tenant=demo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE_KEY}\r\n\r\n"
+).encode()
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+async def _is_open(stream: trio.SocketStream) -> bool:
+    try:
+        with trio.move_on_after(0.2) as patience:
+            return await stream.receive_some() != b""
+    except trio.BrokenResourceError:
+        return False
+    return patience.cancelled_caught
+
+
+async def test_who_sends_no_request_gives_way_to_those_who_do(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST", MOST)
+    async with running(settings) as service, AsyncExitStack() as opened:
+        follower = await opened.enter_async_context(await _connect(service))
+        await follower.send_all(FOLLOWS)
+        assert b"hello" in await _read_until(follower, b"hello")
+        silent = [await opened.enter_async_context(await _connect(service)) for _ in range(3 * MOST)]
+        for stream in silent[-MOST // 2 :]:
+            await stream.send_all(b"GET /heal")
+
+        async with await _connect(service) as stream:
+            await stream.send_all(HEALTH + b"\r\n")
+            with trio.fail_after(2):
+                assert (await _answer(stream))[0].startswith(b"http/1.1 200")
+            still = [await _is_open(stream) for stream in silent]
+        assert await _is_open(follower)
+    assert sum(still) == MOST - 2
+    assert not any(still[:MOST])
+
+
+DESCRIPTORS = 512
+
+
+async def test_a_storm_of_connections_leaves_the_process_its_descriptors(
+    settings: Settings, tmp_path: Path
+) -> None:
+    log, (allowed, highest) = tmp_path / "log", resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with AsyncExitStack() as opened:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, highest))
+        try:
+            service = (await opened.enter_async_context(served(settings, log))).service
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, highest))
+        for _ in range(3 * DESCRIPTORS):
+            storm = opened.enter_context(socket.socket())
+            storm.setblocking(False)
+            with suppress(BlockingIOError):
+                storm.connect(("127.0.0.1", service.http.base_url.port))
+        for _ in range(10):
+            await trio.sleep(0.2)
+            assert (await service.http.get("/healthz")).status_code == 200
+    assert "open files" not in log.read_text()
+    assert "out of system resource" not in log.read_text()
+
+
+async def test_whoever_sends_bodies_byte_by_byte_gives_way(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = REFUSED.replace(b"start", b"callback") + b"{"
+    monkeypatch.setattr(connections, "MOST", 4)
+    async with running(settings) as service, AsyncExitStack() as opened:
+        for _ in range(8):
+            stream = await opened.enter_async_context(await _connect(service))
+            await stream.send_all(slow)
+            await trio.sleep(0.05)
+
+        for _ in range(3):
+            async with await _connect(service) as stream:
+                await stream.send_all(HEALTH + b"\r\n")
+                with trio.fail_after(2):
+                    assert (await _answer(stream))[0].startswith(b"http/1.1 200")
+
+
+async def test_whoever_reads_nothing_gives_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 4)
+    async with running(settings) as service, AsyncExitStack() as opened:
+        for _ in range(8):
+            reader = opened.enter_context(trio.socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await reader.connect(("127.0.0.1", service.http.base_url.port))
+            await reader.send(b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 40)  # more than the kernel takes
+            await trio.sleep(0.2)
+
+        for _ in range(3):
+            async with await _connect(service) as stream:
+                await stream.send_all(HEALTH + b"\r\n")
+                with trio.fail_after(2):
+                    assert (await _answer(stream))[0].startswith(b"http/1.1 200")
+
+
+async def test_a_newcomer_is_refused_where_everybody_has_a_request(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST", 3)
+    async with running(settings) as service, AsyncExitStack() as opened:
+        followers = [await opened.enter_async_context(await _connect(service)) for _ in range(3)]
+        for follower in followers:
+            await follower.send_all(FOLLOWS)
+            await _read_until(follower, b"hello")
+
+        assert not await _is_open(await opened.enter_async_context(await _connect(service)))
+        assert all([await _is_open(follower) for follower in followers])
+        await followers.pop().aclose()
+        await trio.sleep(0.2)
+        assert await _is_open(await opened.enter_async_context(await _connect(service)))
+
+
+@pytest.mark.parametrize(
+    "upgrade",
+    [
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+        (
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        ),
+    ],
+    ids=["h2c", "websocket"],
+)
+async def test_who_asks_for_another_protocol_is_answered_in_this_one(
+    settings: Settings, upgrade: bytes
+) -> None:
+    async with running(settings) as service, await _connect(service) as stream:
+        for _ in range(2):
+            await stream.send_all(HEALTH + upgrade + b"\r\n")
+            with trio.fail_after(5):
+                assert (await _answer(stream))[0].startswith(b"http/1.1 200")
+
+
+async def test_who_speaks_http_2_at_once_is_hung_up_on(settings: Settings) -> None:
+    async with running(settings) as service, await _connect(service) as stream:
+        await stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        with trio.fail_after(5):
+            assert await stream.receive_some()
+            while await stream.receive_some():
+                pass
