@@ -135,7 +135,7 @@ async def _stream(
             known = followed.snapshot.sequence
             reply = await _followed(followed, ticket, here)
             yield server_sent.event(known, "step", reply.model_dump_json())
-        if isinstance(followed.step, Complete | Failed) or not here.polls.waits:
+        if isinstance(followed.step, Complete | Failed) or not here.polls.waits(followed.key.tenant_id):
             break
         try:
             followed = await in_trio(logins.follow, here, caller, ticket, server_sent.PING_EVERY, known)

@@ -171,7 +171,7 @@ def _require_own(caller: Caller, state: State) -> None:
 async def _past_fetching(doors: Doors, opens: Ticket, state: State, within: float) -> State:
     """The first state in which the login does more than fetch its first token, or the last one in time."""
     if _fetches(step_for(state, opens.login_id)):
-        with doors.polls.open(within):
+        with doors.polls.open(opens.key.tenant_id, within):
             snapshot = await doors.directory.look(opens.key)
             while _fetches(step_for(snapshot.state, opens.login_id)):
                 snapshot = await doors.directory.wait_change(opens.key, snapshot.sequence, within)
@@ -209,7 +209,7 @@ async def follow(doors: Doors, caller: Caller, ticket: Secret, wait: float, sinc
     snapshot = await doors.directory.look(opens.key)
     # A sequence that is not ours comes from another node, or from before a restart: that is news as well.
     if wait and since in (None, snapshot.sequence):
-        with doors.polls.open(wait):
+        with doors.polls.open(opens.key.tenant_id, wait):
             snapshot = await doors.directory.wait_change(opens.key, snapshot.sequence, wait)
     return Followed(opens.key, snapshot, step_for(snapshot.state, opens.login_id))
 

@@ -83,7 +83,7 @@ async def _stream(
             yield server_sent.reached(told := known)
         else:
             yield server_sent.PING
-        if not here.polls.waits:
+        if not here.polls.waits(tenant_id):
             break
     yield server_sent.BYE
 
@@ -101,8 +101,8 @@ async def _news(here: Doors, tenant_id: str, known: int, wanted: Wanted) -> Stre
     news = await here.journal.after(tenant_id, known, PAGE, wanted)
     until = trio.current_time() + server_sent.PING_EVERY
     while not news.lines and news.reached < known + LONGEST_STRETCH:
-        waits, within = here.polls.waits, until - trio.current_time()
-        with here.polls.open(max(within, 0.0)):
+        waits, within = here.polls.waits(tenant_id), until - trio.current_time()
+        with here.polls.open(tenant_id, max(within, 0.0)):
             await here.feed.wait(tenant_id, news.reached)
         news = await here.journal.after(tenant_id, news.reached, PAGE, wanted)
         if not waits or trio.current_time() >= until:

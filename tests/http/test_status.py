@@ -184,6 +184,33 @@ async def test_over_the_bound_a_poll_is_answered_at_once_and_not_refused(world: 
         world.doors.polls.end()
 
 
+async def _others_ticket(world: World) -> str:
+    body = {"tenant_id": "other", "app_id": "main"}
+    answer = await world.call("POST", "/api/qr/start", body, credential=world.token("other"))
+    return str(answer.json["ticket"])
+
+
+async def test_one_tenants_polls_take_no_place_of_anothers(world: World) -> None:
+    world.change(polls=LongPolls(bound=2, per_tenant=1))
+    ticket = await world.ticket()
+    others = await _others_ticket(world)
+    answers: list[Answer] = []
+
+    async def poll(ticket: str, tenant_id: str) -> None:
+        answers.append(await world.status(ticket, "?wait=25", credential=world.token(tenant_id)))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(poll, ticket, "demo")
+        await world.settle()
+        nursery.start_soon(poll, others, "other")
+        await world.settle()
+        assert len(answers) == 2
+        assert len(world.doors.polls._waiting) == 2
+        world.doors.polls.end()
+    assert not world.doors.polls._of
+
+
 def test_only_the_pictures_asked_for_last_are_kept() -> None:
     async def scenario() -> None:
         pictures = Pictures(bound=2)
