@@ -19,6 +19,7 @@ from actors.core.transitions import MustWait
 from actors.errors import Unanswered
 from actors.ports import Ticket
 from api import bodies, logins, server_sent
+from api.admission import identify
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors, require_feature
 from api.errors import Declined, InvalidRequest
@@ -118,15 +119,23 @@ async def events(ticket: str = "") -> Response:
     caller = present_caller()
     opened, known = _ticket(ticket), server_sent.last_event_id()
     first = await in_trio(logins.follow, doors(), caller, opened, 0.0, None)
-    stream = _stream(doors(), caller, opened, first, known)
+    stream = _stream(doors(), caller, request.headers.getlist("Authorization"), opened, first, known)
     doors().streams.count(caller, stream)
     return server_sent.response(stream)
 
 
 async def _stream(
-    here: Doors, caller: Caller, ticket: Secret, followed: logins.Followed, known: int | None
+    here: Doors,
+    caller: Caller,
+    authorization: list[str],
+    ticket: Secret,
+    followed: logins.Followed,
+    known: int | None,
 ) -> AsyncIterator[str]:
-    """Every change until the login is over or the service stops; a comment when there is none for a while."""
+    """Every change until the login is over, the service stops or the credential is no good any more.
+
+    A comment when there is none for a while.
+    """
     yield server_sent.RETRY
     while True:
         if followed.snapshot.sequence == known:
@@ -139,6 +148,8 @@ async def _stream(
             break
         try:
             followed = await in_trio(logins.follow, here, caller, ticket, server_sent.PING_EVERY, known)
+            if await identify(authorization, here) != caller:
+                break
         except (Declined, Unanswered):
             break  # whoever connects again is told why
     yield server_sent.BYE

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
 from quart.testing import QuartClient
 
 from actors.bridge import in_asyncio
+from actors.core.secret import Secret
+from actors.guards import KeyRole
 from api.polls import LongPolls
 from api.server_sent import PING_EVERY
 from tests.http.conftest import VirtualTime, World
+from tests.http.credentials import give_key
 
 
 @dataclass(slots=True)
@@ -117,6 +120,18 @@ async def test_every_stream_ends_with_goodbye_when_the_service_stops(world: Worl
         assert stream.ended
     async with following(world, ticket) as late:
         assert (late.ended, len(late.steps)) == (True, 1)
+
+
+async def test_who_may_no_more_ask_sees_no_further(world: World, time: VirtualTime) -> None:
+    ticket = await world.ticket()
+    world.credential = Secret(give_key(world.api_keys, KeyRole.TENANT, "demo"))
+    async with following(world, ticket) as stream:
+        (key_id,) = world.api_keys.kept
+        world.api_keys.kept[key_id] = replace(world.api_keys.kept[key_id], revoked_at=0.0)
+        world.session.accept()
+        await time.after(0)
+
+        assert (stream.ended, len(stream.steps)) == (True, 1)
 
 
 async def test_over_the_bound_a_stream_tells_the_present_and_ends(world: World) -> None:
