@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 LONGEST_URL = 2048
-_OTHERS_IN_DISGUISE = (
+_NOT_OUT_IN_THE_WORLD = (
     IPv6Network("64:ff9b::/96"),  # NAT64: an IPv4 address behind a translator
     IPv6Network("64:ff9b:1::/48"),
     IPv6Network("2002::/16"),  # 6to4
     IPv6Network("2001::/32"),  # Teredo
     IPv6Network("::/96"),  # IPv4-compatible, long given up
+    IPv6Network("fec0::/10"),  # site-local, given up too, but some networks still have it
 )
+_NAME = re.compile(r"[a-z0-9_.-]+", re.ASCII)
 
 
 class InvalidWebhookUrl(Exception):
@@ -27,18 +30,28 @@ def check_webhook_url(url: str, *, allow_private: bool = False) -> str:
         )
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise InvalidWebhookUrl("Give a URL with a host and, if need be, a port.") from None
     if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
         raise InvalidWebhookUrl("Give an https:// URL.")
-    if not parts.hostname or port == 0:
+    if not _is_host(parts.netloc, host) or port == 0:
         raise InvalidWebhookUrl("Give a URL with a host and, if need be, a port.")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise InvalidWebhookUrl("Give a URL without a user, a password or a fragment.")
-    if not allow_private and _is_inside(parts.hostname):
+    if not allow_private and _is_inside(host):
         raise InvalidWebhookUrl("Give a public address: this one is private, or this machine's own.")
     return url
+
+
+def _is_host(netloc: str, host: str) -> bool:
+    """Whether it is a name, or an address; what else one may write there, resolvers and clients read differently."""
+    if "[" not in netloc:
+        return _NAME.fullmatch(host) is not None
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def is_public(address: str) -> bool:
@@ -49,7 +62,7 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
-    if isinstance(found, IPv6Address) and any(found in network for network in _OTHERS_IN_DISGUISE):
+    if isinstance(found, IPv6Address) and any(found in network for network in _NOT_OUT_IN_THE_WORLD):
         return False
     return found.is_global and not (found.is_multicast or found.is_reserved)
 
