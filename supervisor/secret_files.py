@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -69,7 +70,10 @@ def secrets_directory(
 def _secret(named: str, path: Path) -> str:
     """What the file holds, without the newline that editors add. Raises ValueError with the sentence to show."""
     try:
-        if path.stat().st_size > LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{named}: {path} cannot be read (no regular file); check path and rights")
+        if status.st_size > LARGEST:
             raise ValueError(f"{named}: {path} is too large for a secret")
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -78,6 +82,8 @@ def _secret(named: str, path: Path) -> str:
         ) from None
     except UnicodeDecodeError:
         raise ValueError(f"{named}: {path} is no text") from None
+    if text.startswith("\ufeff"):
+        raise ValueError(f"{named}: {path} begins with a byte order mark; save it without")
     if not text:
         raise ValueError(f"{named}: {path} is empty")
     return text

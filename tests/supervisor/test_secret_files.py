@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,8 @@ def test_what_is_in_a_file_is_judged_like_everything_else(environment: Environme
         (b"", "is empty"),
         (b" \n", "is empty"),
         (b"\xff", "no text"),
+        (b"\xef\xbb\xbf" + OTHER.encode(), "begins with a byte order mark"),
+        (b"x" * (64 * 1024 + 1), "is too large for a secret"),
     ],
 )
 def test_a_file_that_is_of_no_use_is_named_with_all_other_faults(
@@ -69,6 +72,27 @@ def test_a_file_that_is_of_no_use_is_named_with_all_other_faults(
 
     assert len(faults) == 3
     assert any(fault.startswith(f"{HMAC}_FILE: {path}") and sentence in fault for fault in faults)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a circle"])
+def test_what_is_no_file_is_named_and_not_read(environment: Environment, tmp_path: Path, kind: str) -> None:
+    """A pipe would wait for its writer without a word, a device would never end."""
+    path = tmp_path / HMAC.lower()
+    match kind:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a device":
+            path.symlink_to("/dev/zero")
+        case "a folder":
+            path.mkdir()
+        case _:
+            path.symlink_to(path)
+
+    (by_name,) = environment.faults(without(HMAC) | {f"{HMAC}_FILE": str(path)})
+    in_folder = environment.faults(without(HMAC) | {"SECRETS_DIR": str(tmp_path), f"{HMAC}_FILE": ""})
+
+    assert by_name.startswith(f"{HMAC}_FILE: {path} cannot be read")
+    assert any(fault.startswith(f"SECRETS_DIR, {path.name}: {path} cannot be read") for fault in in_folder)
 
 
 def test_a_secret_that_is_given_twice_is_refused(environment: Environment, file: Path) -> None:
