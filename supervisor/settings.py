@@ -30,6 +30,9 @@ FEWEST_CHARACTERS = 6
 """Different ones: what has fewer was typed by holding a key down, not made at random."""
 
 OUR_SECRETS = ("supabase_service_role_key", "miniapp_hmac_secret", "miniapp_hmac_secret_next")
+DIFFERENT_SECRETS = ("supabase_anon_key", *OUR_SECRETS, "supabase_jwt_secret")
+"""As the fields follow each other. Every browser has the anon key, and Supabase the secret of its tokens."""
+
 LONG_SECRETS = (*OUR_SECRETS, "supabase_jwt_secret")
 REAL_TELEGRAM = ("telegram_api_id_master", "telegram_api_hash_master")
 ENVIRONMENT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
@@ -157,10 +160,10 @@ class Settings(BaseSettings):
             raise ValueError("is too simple; make one with: openssl rand -hex 32")
         return secret
 
-    @field_validator("miniapp_hmac_secret", "miniapp_hmac_secret_next")
+    @field_validator(*DIFFERENT_SECRETS)
     @classmethod
     def _secrets_differ(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
-        for name in OUR_SECRETS[: OUR_SECRETS.index(str(others.field_name))]:
+        for name in DIFFERENT_SECRETS[: DIFFERENT_SECRETS.index(str(others.field_name))]:
             if secret is not None and secret == others.data.get(name):
                 raise ValueError(f"{name.upper()} and {str(others.field_name).upper()} must differ")
         return secret

@@ -165,6 +165,15 @@ def test_two_secrets_must_differ(environment: Environment) -> None:
     assert len(environment.faults(same | {"PORT": "eighty"})) == 2
 
 
+@pytest.mark.parametrize("name", ["SUPABASE_SERVICE_ROLE_KEY", "MINIAPP_HMAC_SECRET"])
+@pytest.mark.parametrize("other", ["SUPABASE_ANON_KEY", "SUPABASE_JWT_SECRET"])
+def test_what_others_know_is_none_of_our_secrets(environment: Environment, name: str, other: str) -> None:
+    """Every browser has the anon key: as the service's it would let everybody do everything."""
+    (fault,) = environment.faults(GOOD | {other: GOOD[name]})
+
+    assert fault in {f"{other} and {name} must differ", f"{name} and {other} must differ"}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
