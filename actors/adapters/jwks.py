@@ -37,7 +37,9 @@ class Jwks:
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
         """See SigningKeys."""
-        if self._is_due(key_id):
+        if key_id not in self._keys or self._is_due(
+            key_id
+        ):  # whoever needs what is being fetched waits for it
             async with self._one_at_a_time:
                 if self._is_due(key_id):
                     await self._fetch()

@@ -216,6 +216,28 @@ async def test_keys_are_asked_for_once_in_a_while_only(time: VirtualTime) -> Non
     assert publisher.asked == 3
 
 
+async def test_who_comes_while_the_keys_are_fetched_waits_for_them(time: VirtualTime) -> None:
+    answer = trio.Event()
+
+    async def publish(_: httpx.Request) -> httpx.Response:
+        await answer.wait()
+        return httpx.Response(200, json=PUBLISHED)
+
+    keys = Jwks(URL, Clock(), httpx.MockTransport(publish))
+    found: list[object] = []
+
+    async def find() -> None:
+        found.append(await keys.find("ec"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(find)
+        await time.after(1)
+        nursery.start_soon(find)
+        await time.after(1)
+        answer.set()
+    assert (len(found), None in found) == (2, False)
+
+
 async def test_a_new_key_is_found_and_a_withdrawn_one_is_not(time: VirtualTime) -> None:
     publisher = Publisher({"keys": [_jwk("ec", EC)]})
     keys = publisher.keys(Clock())
