@@ -171,6 +171,26 @@ async def test_a_callback_is_taken_within_its_window_only(world: World, age: int
     assert answer.status == status, answer.raw
 
 
+@pytest.mark.parametrize("tolerance", [30.0, 300.0])
+async def test_a_request_id_is_remembered_to_the_end_of_its_window(
+    world: World, time: VirtualTime, tolerance: float
+) -> None:
+    world.change(callback_tolerance=tolerance)
+    ticket = await world.ticket()
+    await time.after(1.1 - world.doors.clock.now() % 1)
+    now = int(world.doors.clock.now())
+    request = callback_request(
+        demos_key(world.doors.callback_keys), callback_body(ticket, ANNA), now, timestamp=str(now + 30)
+    )
+    assert (await _send(world, request)).status == 200
+
+    await time.after(tolerance + 30.8)
+    assert int(world.doors.clock.now()) == now + 30 + tolerance
+    assert (await _send(world, request)).code == "replayed"
+    await time.after(0.2)
+    assert (await _send(world, request)).code == "outside_window"
+
+
 async def test_the_window_is_as_long_as_it_was_set(world: World) -> None:
     world.change(callback_tolerance=60.0)
     ticket, now = await _linked(world), int(world.doors.clock.now())
