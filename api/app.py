@@ -89,8 +89,8 @@ async def _finish(response: Response) -> Response:
 
 async def _is_all_here(status: int) -> bool:
     """Whether the request has come to its end. Strangers are refused before their body is read."""
-    if status in CUT_OFF:
-        return False
+    if status in CUT_OFF or {"Content-Length", "Transfer-Encoding"} <= set(request.headers.keys()):
+        return False  # where both are given, somebody on the way may have read another end (RFC 9112, 6.1)
     try:
         async with asyncio.timeout(REST_OF_BODY):
             await request.body

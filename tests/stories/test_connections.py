@@ -88,6 +88,19 @@ async def test_head_and_body_of_an_answer_do_not_wait_for_each_other(settings: S
     assert median(took) < 0.03
 
 
+async def test_a_request_that_states_its_length_twice_is_the_last_of_its_connection(
+    settings: Settings,
+) -> None:
+    async with running(settings) as service, await _connect(service) as stream:
+        twice = REFUSED[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        await stream.send_all(twice + HEALTH + b"\r\n")
+        head, _ = await _answer(stream)
+
+        assert b"connection: close" in head
+        with trio.fail_after(5):
+            assert await stream.receive_some() == b""
+
+
 async def test_headers_are_bounded(settings: Settings) -> None:
     async with running(settings) as service, await _connect(service) as stream:
         await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 40_000)
