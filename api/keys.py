@@ -68,24 +68,45 @@ def _hash(key: Secret) -> bytes:
     return hashlib.sha256(key.reveal().encode()).digest()
 
 
+class _Memory:
+    """What the database said of some keys, until when that is believed, and the turns to ask it again."""
+
+    def __init__(self) -> None:
+        self.answers: OrderedDict[str, tuple[ApiKey | None, float]] = OrderedDict()
+        self.lookups = trio.CapacityLimiter(LOOKUPS_AT_ONCE)
+
+    def knows(self, key_id: str, now: float) -> bool:
+        return key_id in self.answers and now < self.answers[key_id][1]
+
+
 class RememberedKeys:
     """ApiKeys that asks the database for each key once in a while only, and never for many at a time."""
 
     def __init__(self, keys: ApiKeys, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
-        self._known: OrderedDict[str, tuple[ApiKey | None, float]] = OrderedDict()
-        self._lookups = trio.CapacityLimiter(LOOKUPS_AT_ONCE)
+        # Apart from each other, so that what strangers make up neither displaces nor delays what is known.
+        self._real, self._made_up = _Memory(), _Memory()
 
     async def find(self, key_id: str) -> ApiKey | None:
         """See ApiKeys."""
-        key, until = self._known.get(key_id, (None, 0.0))
-        if self._clock.now() < until:
-            return key
-        async with self._lookups:
+        memory = self._memory(key_id)
+        if memory.knows(key_id, self._clock.now()):
+            return memory.answers[key_id][0]
+        async with memory.lookups:
+            memory = self._memory(key_id)
+            if memory.knows(key_id, self._clock.now()):  # whoever was before us has asked
+                return memory.answers[key_id][0]
             key = await self._keys.find(key_id)
-        self._known[key_id] = key, self._clock.now() + REMEMBERED
-        self._known.move_to_end(key_id)
-        while len(self._known) > BOUND:
-            self._known.popitem(last=False)
+        memory.answers.pop(key_id, None)
+        self._keep(key_id, key)
         return key
+
+    def _memory(self, key_id: str) -> _Memory:
+        return self._real if key_id in self._real.answers else self._made_up
+
+    def _keep(self, key_id: str, key: ApiKey | None) -> None:
+        answers = (self._made_up if key is None else self._real).answers
+        answers[key_id] = key, self._clock.now() + REMEMBERED
+        while len(answers) > BOUND:
+            answers.popitem(last=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from typing import Any
 
@@ -23,6 +24,9 @@ def most_connections() -> int:
     """MOST, or half the descriptors that the process may have: the rest is for sessions and stores."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if allowed == resource.RLIM_INFINITY else min(MOST, allowed // 2)
+
+
+_ORIGIN = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 
 class Connections:
@@ -143,6 +147,12 @@ class Connection(TCPServer):
         await super()._read_data()
 
 
+def _path(target: bytes) -> bytes:
+    """Of an absolute URL its path, as servers read it (RFC 9112 §3.2). Quart stumbles over what is no path."""
+    path = _ORIGIN.sub(b"", target)
+    return path if path.startswith(b"/") else b"/" + path
+
+
 class _Http1(H11Protocol):
     """HTTP/1.1 and nothing that it could turn into: Hypercorn counts no time in HTTP/2, and we have no WebSockets."""
 
@@ -154,7 +164,7 @@ class _Http1(H11Protocol):
         await super()._create_stream(
             h11.Request(
                 method=request.method,
-                target=request.target,
+                target=_path(request.target),
                 headers=headers,
                 http_version=request.http_version,
             )

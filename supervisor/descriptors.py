@@ -6,11 +6,13 @@ import resource
 
 import structlog
 
+from supervisor.connections import MOST
+
 PER_SESSION = 2
 """Its connection to Telegram, and its file."""
 
-OTHERS = 2048
-"""Of HTTP connections, of the stores, and of whatever else there is."""
+OTHERS = MOST + 256
+"""HTTP connections, and of the stores and whatever else there is."""
 
 log = structlog.get_logger(__name__)
 

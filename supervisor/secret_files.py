@@ -58,7 +58,11 @@ def secrets_directory(
     if not folder.is_dir():
         return None, [f"SECRETS_DIR: {folder} is no folder; mount it, or unset SECRETS_DIR"]
     faults = []
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        return None, [f"SECRETS_DIR: {folder} cannot be read ({type(error).__name__}); check its rights"]
+    for path in paths:
         if path.name.lower() in names:
             try:
                 _secret(f"SECRETS_DIR, {path.name}", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 import httpx
 import jwt
@@ -37,9 +38,8 @@ class Jwks:
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
         """See SigningKeys."""
-        if key_id not in self._keys or self._is_due(
-            key_id
-        ):  # whoever needs what is being fetched waits for it
+        # Whoever needs what is being fetched waits for it.
+        if key_id not in self._keys or self._is_due(key_id):
             async with self._one_at_a_time:
                 if self._is_due(key_id):
                     await self._fetch()
@@ -57,7 +57,7 @@ class Jwks:
         try:
             with trio.fail_after(DEADLINE):
                 self._keys = _usable(await self._document())
-        except (httpx.HTTPError, trio.TooSlowError, ValueError, jwt.PyJWTError):
+        except (httpx.HTTPError, trio.TooSlowError, ValueError):
             return
         self._fetched_at = self._clock.now()
 
@@ -68,9 +68,8 @@ class Jwks:
         ):
             response.raise_for_status()
             raw = b""
-            async for (
-                chunk
-            ) in response.aiter_bytes():  # to its end or the deadline: it closes itself only then
+            # To its end or the deadline: it closes itself only then.
+            async for chunk in response.aiter_bytes():
                 raw = (raw + chunk)[: LARGEST + 1]
         if len(raw) > LARGEST:
             raise ValueError("too large for a list of keys")
@@ -84,5 +83,10 @@ def _usable(document: object) -> Mapping[str, jwt.PyJWK]:
     found = {}
     for item in document["keys"]:
         if isinstance(item, dict) and item.get("kty") in {"EC", "RSA", "OKP"} and "kid" in item:
-            found[str(item["kid"])] = jwt.PyJWK.from_dict(item)
+            with suppress(
+                jwt.PyJWTError, ValueError, TypeError
+            ):  # one that we cannot use makes no other worse
+                found[str(item["kid"])] = jwt.PyJWK.from_dict(item)
+    if document["keys"] and not found:
+        raise ValueError("a JWK Set of which we can use nothing")
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
 import trio
 
 from actors.arbiter import Arbiter
@@ -24,6 +25,8 @@ from supervisor.ownership import watch as rules
 from supervisor.ownership.attest import Death, may_attest
 from supervisor.ownership.placement import place
 from supervisor.ownership.timings import Timings
+
+log = structlog.get_logger(__name__)
 
 REASSIGN_AT_ONCE = 500
 
@@ -181,8 +184,11 @@ class Witness:
     async def keep_looking(self) -> None:
         """Look for the dead, for ever."""
         while True:
-            with suppress(StoreUnavailable):
-                await self.look()
+            try:
+                with suppress(StoreUnavailable):
+                    await self.look()
+            except OSError as error:  # too many open files, say: no reason to end what runs well
+                log.warning("cannot look for dead processes", error=str(error))
             await trio.sleep(WITNESS_EVERY)
 
     async def look(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
-from actors.guards import KeyRole
+from actors.guards import ApiKey, KeyRole
 from api.keys import LOOKUPS_AT_ONCE, REMEMBERED, RememberedKeys, new_key
 from tests.fakes import FakeApiKeys
 from tests.http.conftest import Answer, VirtualTime, World
@@ -76,8 +77,64 @@ async def test_strangers_who_make_up_keys_do_not_fill_the_memory(world: World) -
     for number in range(3000):
         assert await keys.find(f"{number:012}") is None
 
-    assert len(keys._known) == 1024
-    assert keys._lookups.total_tokens == LOOKUPS_AT_ONCE
+    assert len(keys._made_up.answers) == 1024
+    assert keys._made_up.lookups.total_tokens == LOOKUPS_AT_ONCE
+
+
+class Asked(FakeApiKeys):
+    """Counts, and lets others run meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def find(self, key_id: str) -> ApiKey | None:
+        self.asked += 1
+        await trio.lowlevel.checkpoint()
+        return await super().find(key_id)
+
+
+async def test_strangers_who_make_up_keys_displace_none_that_is_real(world: World) -> None:
+    kept = Asked()
+    give_key(kept, KeyRole.ADMIN)
+    (real,) = kept.kept
+    keys = RememberedKeys(kept, world.doors.clock)
+    assert await keys.find(real) is not None
+    async with trio.open_nursery() as nursery:
+        for number in range(40):
+            nursery.start_soon(keys.find, f"{number:012}")
+    before = kept.asked
+
+    assert await keys.find(real) is not None
+    assert kept.asked == before
+
+
+async def test_many_who_come_with_one_key_at_once_ask_the_database_few_times(world: World) -> None:
+    kept = Asked()
+    give_key(kept, KeyRole.ADMIN)
+    (real,) = kept.kept
+    keys = RememberedKeys(kept, world.doors.clock)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(keys.find, real)
+
+    assert kept.asked <= LOOKUPS_AT_ONCE
+
+
+async def test_a_key_that_is_gone_is_remembered_as_gone(world: World, time: VirtualTime) -> None:
+    kept = Asked()
+    give_key(kept, KeyRole.ADMIN)
+    (real,) = kept.kept
+    keys = RememberedKeys(kept, world.doors.clock)
+    assert await keys.find(real) is not None
+    kept.kept.clear()
+    await time.after(REMEMBERED + 0.1)
+    assert await keys.find(real) is None
+    before = kept.asked
+
+    assert await keys.find(real) is None
+    assert kept.asked == before
 
 
 @pytest.mark.parametrize("role", KeyRole)

@@ -291,6 +291,24 @@ async def test_what_is_no_list_of_public_keys_is_not_believed(document: Any) -> 
     assert found is None
 
 
+async def test_one_key_that_we_cannot_use_makes_no_other_worse() -> None:
+    keys = Publisher({"keys": [{"kty": "EC", "kid": "half"}, *PUBLISHED["keys"]]}).keys(Clock())
+
+    assert await keys.find("ec") is not None
+    assert await keys.find("half") is None
+
+
+async def test_while_a_list_has_nothing_that_we_can_use_the_last_one_counts(time: VirtualTime) -> None:
+    publisher = Publisher()
+    keys = publisher.keys(Clock())
+    assert await keys.find("ec") is not None
+
+    publisher.document = {"keys": [{"kty": "EC", "kid": "ec"}]}
+    await time.after(FRESH + 1)
+
+    assert await keys.find("ec") is not None
+
+
 class _Served(BaseHTTPRequestHandler):
     """The keys on a real socket."""
 

@@ -256,6 +256,31 @@ async def test_who_asks_for_another_protocol_is_answered_in_this_one(
                 assert (await _answer(stream))[0].startswith(b"http/1.1 200")
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://[evil/healthz", b"200"),
+        (b"HTTP://other.example/healthz?x=/y", b"200"),
+        (b"http://other.example", b"302"),
+        (b"http://[evil?x", b"302"),
+        (b"//[evil/healthz", b"404"),
+        (b"?x", b"302"),
+        (b"*", b"404"),
+        (b"a:b", b"404"),
+    ],
+)
+async def test_a_target_that_is_no_path_is_read_as_one(
+    settings: Settings, target: bytes, status: bytes
+) -> None:
+    async with running(settings) as service, await _connect(service) as stream:
+        await stream.send_all(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        with trio.fail_after(5):
+            head, _ = await _answer(stream)
+
+    assert head.startswith(b"http/1.1 " + status)
+    assert b"content-security-policy:" in head
+
+
 async def test_who_speaks_http_2_at_once_is_hung_up_on(settings: Settings) -> None:
     async with running(settings) as service, await _connect(service) as stream:
         await stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")

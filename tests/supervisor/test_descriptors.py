@@ -24,10 +24,10 @@ print(json.dumps({"limit": resource.getrlimit(resource.RLIMIT_NOFILE), "logs": l
 @pytest.mark.parametrize(
     ("soft", "hard", "sessions", "then", "enough_for"),
     [
-        (256, 4096, 500, 3048, None),
-        (256, 3048, 500, 3048, None),
-        (256, 3000, 500, 3000, 476),
-        (4000, 4096, 500, 4000, None),
+        (256, 8192, 500, 5352, None),
+        (256, 5352, 500, 5352, None),
+        (256, 5000, 500, 5000, 324),
+        (6000, 8192, 500, 6000, None),
         (256, 1024, 500, 1024, 0),
     ],
 )

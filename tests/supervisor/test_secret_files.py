@@ -108,6 +108,16 @@ def test_a_folder_that_is_not_there_is_named(environment: Environment, tmp_path:
     assert faults[0].startswith("SECRETS_DIR: ")
 
 
+def test_a_folder_that_may_not_be_read_is_named(environment: Environment, tmp_path: Path) -> None:
+    if not os.getuid():
+        pytest.skip("root may read everything")
+    tmp_path.chmod(0o300)
+
+    faults = environment.faults(GOOD | {"SECRETS_DIR": str(tmp_path)})
+
+    assert faults == [f"SECRETS_DIR: {tmp_path} cannot be read (PermissionError); check its rights"]
+
+
 def test_an_unreadable_file_of_a_folder_is_named(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / HMAC.lower()).write_bytes(b"\xff\xfe")
 
