@@ -27,12 +27,14 @@ SEED = os.environ.get("FUZZ_SEED", "0")
 CHANCE = Random(int(SEED))
 ENDED_APP = f"ended{SEED}"
 
+WEBHOOKS = "/api/v1/tenants/demo/webhooks"
 MADE_UP = "x" * 43
 FRESH = 300.0
 """Seconds for which a login that was given up is still told of: half of what its ticket lives."""
 
 _tickets: list[str] = []
 _ended: list[tuple[float, str]] = []
+_webhooks: list[tuple[str, str]] = []
 
 
 def ticket() -> str:
@@ -54,6 +56,18 @@ def ended_ticket() -> str:
         _ask("DELETE", "/api/v1/login/current", {"X-Ticket": started})
         _ended.append((time.monotonic(), started))
     return _ended[-1][1]
+
+
+def webhook() -> tuple[str, str]:
+    """A webhook that there is, unless it has been deleted since, and the id of something that it was to be told."""
+    if not _webhooks or CHANCE.random() < 0.02:
+        try:
+            made = _ask("POST", WEBHOOKS, {}, {"url": "https://hooks.example/fuzz"})
+            sent = _ask("POST", f"{WEBHOOKS}/{made['webhook_id']}/ping", {})
+        except OSError:  # a tenant has ten at most
+            return "abcdefghijkl", MADE_UP
+        _webhooks.append((made["webhook_id"], sent["message_id"]))
+    return CHANCE.choice(_webhooks[-5:])
 
 
 def _started(app: str) -> str | None:
@@ -90,6 +104,11 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
             body[name] = real
         if name in (case.path_parameters or {}):
             case.path_parameters[name] = real
+    if "webhook_id" in (case.path_parameters or {}):
+        webhook_id, message_id = webhook()
+        case.path_parameters["webhook_id"] = webhook_id
+        if "message_id" in case.path_parameters:
+            case.path_parameters["message_id"] = message_id
     # A stream of a login that is under way would not end before that does, in ten minutes.
     real_ticket = ended_ticket if case.path.endswith("/events") else ticket
     if "ticket" in body:
