@@ -1,4 +1,4 @@
-"""JSON and query strings, met once and turned into typed values.
+"""JSON bodies, met once and turned into typed values.
 
 Unknown fields are refused, not ignored: a client that misspells a field should hear of it.
 """
@@ -21,12 +21,9 @@ from actors.core.names import NAME_PATTERN
 from actors.core.secret import Secret
 from actors.core.states import SessionState
 from actors.ports import Wanted
-from actors.webhooks import DeliveryPlace
 from api.errors import BadJson, InvalidRequest
 
 LONGEST_BODY = 16 * 1024
-LONGEST_WAIT = 25
-LONGEST_LIST = 200
 _LARGEST_EXACT = 1 << 53
 _LATEST = 100_000_000_000
 
@@ -38,11 +35,10 @@ _STATES = [state.value for state in SessionState]
 StateName = Annotated[str, GetPydanticSchema(lambda _, __: core_schema.literal_schema(_STATES))]
 MOST_APPS = 100
 MOST_STATES = len(_STATES)
-_MANY = (list[AppName] | None, list[StateName] | None)
-"""Of what a query may name several."""
 
 
-def _wanted(apps: list[str] | None, states: list[str] | None) -> Wanted:
+def wanted(apps: list[str] | None, states: list[str] | None) -> Wanted:
+    """The choice that these lists make; None is everything."""
     return Wanted(None if apps is None else tuple(apps), None if states is None else tuple(states))
 
 
@@ -248,7 +244,7 @@ class NewWebhookBody(Body):
 
     def wanted(self) -> Wanted:
         """What it shall be told of."""
-        return _wanted(self.apps, self.states)
+        return wanted(self.apps, self.states)
 
 
 class WebhookBody(NewWebhookBody):
@@ -263,109 +259,6 @@ class RecoverBody(Body):
     since: Annotated[
         float, Field(ge=0, lt=_LATEST, description="Seconds since the epoch: what was given up from then on.")
     ]
-
-
-class DeliveriesQuery(Body):
-    """Which part of a long list. Parameters arrive as text, hence not strict."""
-
-    model_config = ConfigDict(strict=False)
-
-    limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
-    status: Annotated[
-        Literal["due", "delivered", "dead"] | None, Field(description="Only those that are so.")
-    ] = None
-    cursor: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[0-9]{1,16}\.[0-9]{1,18}\.[A-Za-z0-9_-]{1,128}$",
-            description="The `next_cursor` of the answer before.",
-        ),
-    ] = None
-
-    def before(self) -> DeliveryPlace | None:
-        """The place at which the answer before ended."""
-        if self.cursor is None:
-            return None
-        at, seq, message_id = self.cursor.split(".")
-        return DeliveryPlace(int(at), int(seq), message_id)
-
-
-class FollowQuery(Body):
-    """Whether to wait for news. Parameters arrive as text, hence not strict."""
-
-    model_config = ConfigDict(strict=False)
-
-    wait: Annotated[
-        int, Field(ge=0, le=LONGEST_WAIT, description="Seconds to wait for a change before answering.")
-    ] = 0
-    since: Annotated[
-        int | None,
-        Field(ge=0, description="The `sequence` that the client knows; a newer one is answered at once."),
-    ] = None
-
-
-class SessionsQuery(Body):
-    """Which part of a long list. Parameters arrive as text, hence not strict."""
-
-    model_config = ConfigDict(strict=False)
-
-    limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
-    cursor: Annotated[
-        str | None,
-        Field(
-            pattern=f"^{NAME_PATTERN}/{NAME_PATTERN}$", description="The `next_cursor` of the answer before."
-        ),
-    ] = None
-
-
-class HistoryQuery(Body):
-    """Which part of a session's history. Parameters arrive as text, hence not strict."""
-
-    model_config = ConfigDict(strict=False)
-
-    limit: Annotated[int, Field(ge=1, le=LONGEST_LIST, description="How many at most.")] = 50
-    cursor: Annotated[
-        int | None, Field(ge=1, lt=1 << 63, description="The `next_cursor` of the answer before.")
-    ] = None
-
-
-class EventsQuery(Body):
-    """Whose events, which, and from where on. Parameters arrive as text, hence not strict."""
-
-    model_config = ConfigDict(strict=False)
-
-    tenant: Annotated[
-        Name | None, Field(description="Whose; needed where the credential is no tenant's.")
-    ] = None
-    after: Annotated[
-        int | None,
-        Field(
-            ge=0, lt=1 << 63, description="The id after which to begin; without it, with what happens now."
-        ),
-    ] = None
-    app: Annotated[
-        list[AppName] | None,
-        Field(max_length=MOST_APPS, description="Of these apps only; may be given more than once."),
-    ] = None
-    state: Annotated[
-        list[StateName] | None,
-        Field(
-            max_length=MOST_STATES,
-            description="Only what led into one of these states; may be given more than once.",
-        ),
-    ] = None
-
-    def wanted(self) -> Wanted:
-        """Which of the events."""
-        return _wanted(self.app, self.state)
-
-
-class StatusQuery(FollowQuery):
-    """The parameters of GET /api/qr/status."""
-
-    ticket: Annotated[
-        TicketText | None, Field(description="What POST /api/qr/start answered, unless sent as X-Ticket.")
-    ] = None
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)
@@ -385,21 +278,11 @@ async def read_raw() -> bytes:
 
 def parse(model: type[AnyBody], raw: bytes) -> AnyBody:
     """What is in a body. Raises BadJson and InvalidRequest."""
-    return _checked(model, _parsed(raw))
+    return checked(model, _parsed(raw))
 
 
-def read_query(model: type[AnyBody]) -> AnyBody:
-    """The request's query string. Raises InvalidRequest."""
-    values = request.args.to_dict(flat=False)
-    many = {name for name, field in model.model_fields.items() if field.annotation in _MANY}
-    known = values.keys() & model.model_fields
-    repeated = sorted(name for name in known - many if len(values[name]) > 1)
-    if repeated:
-        raise InvalidRequest(errors=[{"field": name, "message": "Given more than once"} for name in repeated])
-    return _checked(model, {name: texts if name in many else texts[0] for name, texts in values.items()})
-
-
-def _checked(model: type[AnyBody], values: Any) -> AnyBody:
+def checked(model: type[AnyBody], values: Any) -> AnyBody:
+    """The model that these values make. Raises InvalidRequest, which names our own fields and no value."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

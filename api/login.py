@@ -18,7 +18,7 @@ from actors.core.steps import Complete, EnterCode, EnterPassword, Failed, ShowQr
 from actors.core.transitions import MustWait
 from actors.errors import Unanswered
 from actors.ports import Ticket
-from api import bodies, logins, server_sent
+from api import bodies, logins, queries, server_sent
 from api.admission import identify
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors, require_feature
@@ -85,7 +85,7 @@ async def start_bot() -> Json:
 async def read(ticket: str = "") -> Json:
     """Tell where a login stands, on request once that has changed."""
     caller = present_caller()
-    query = bodies.read_query(bodies.FollowQuery)
+    query = queries.read(queries.FollowQuery)
     opened = _ticket(ticket)
     followed = await in_trio(logins.follow, doors(), caller, opened, float(query.wait), query.since)
     return (await _followed(followed, opened, doors())).model_dump(mode="json")

@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 
 from actors.bridge import in_trio
 from actors.core.names import SessionKey
-from api import bodies
+from api import queries
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors
 from api.errors import SessionUnknown
@@ -24,7 +24,7 @@ operators = Blueprint("operators", __name__, url_prefix="/api/v1")
 async def list_sessions() -> Response:
     """Tell how the caller's sessions are, in the order of their names."""
     caller = present_caller()
-    query = bodies.read_query(bodies.SessionsQuery)
+    query = queries.read(queries.SessionsQuery)
     reply = await in_trio(_listed, doors(), caller, query)
     text = reply.model_dump_json()
     response = await _unless_known(text, _digest(text))
@@ -64,7 +64,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-async def _listed(here: Doors, caller: Caller, query: bodies.SessionsQuery) -> SessionsReply:
+async def _listed(here: Doors, caller: Caller, query: queries.SessionsQuery) -> SessionsReply:
     rows = await here.directory.page(caller.tenant_id, _after(query.cursor), query.limit + 1)
     page = rows[: query.limit]
     return SessionsReply(

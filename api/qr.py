@@ -11,7 +11,7 @@ from actors.core.messages import SubmitPassword
 from actors.core.secret import Secret
 from actors.core.states import Reason
 from actors.core.steps import AwaitBot, Complete, EnterCode, EnterPassword, Failed, LiveStep, ShowQr, Step
-from api import bodies, logins, replies
+from api import bodies, logins, queries, replies
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors, require_feature
 from api.errors import (
@@ -45,7 +45,7 @@ async def start() -> Json:
 async def status() -> Json:
     """Tell where a login stands, on request once that has changed."""
     caller = present_caller()
-    query = bodies.read_query(bodies.StatusQuery)
+    query = queries.read(queries.StatusQuery)
     ticket = _ticket(query)
     login = await in_trio(logins.follow, doors(), caller, ticket, float(query.wait), query.since)
     return (await replies.status(login, doors())).model_dump(mode="json")
@@ -105,7 +105,7 @@ def _accepted(step: Step, now: float) -> None:
             raise UpstreamUnavailable(retry_after=logins.TRY_AGAIN)
 
 
-def _ticket(query: bodies.StatusQuery) -> Secret:
+def _ticket(query: queries.StatusQuery) -> Secret:
     """A header is better than the URL, which proxies log; the specification's clients use the URL."""
     header = request.headers.get("X-Ticket")
     if header is not None:

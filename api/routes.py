@@ -10,6 +10,7 @@ from api import (
     bodies,
     event_replies,
     login_replies,
+    queries,
     replies,
     session_replies,
     tenant_replies,
@@ -77,7 +78,7 @@ class Route:
     summary: str
     reply: type[BaseModel] | str | None
     body: type[bodies.Body] | None = None
-    query: type[bodies.Body] | None = None
+    query: type[queries.Query] | None = None
     headers: tuple[Header, ...] = ()
     status: int = 200
     problems: tuple[str, ...] = ()
@@ -164,7 +165,7 @@ LOGIN = (
             needs=Permission.LOGINS,
             name="readLogin",
             summary="Where a login stands; with wait, once that has changed.",
-            query=bodies.FollowQuery,
+            query=queries.FollowQuery,
             reply=login_replies.LoginReply,
             problems=(*ASKED, "invalid_request", "ticket_unknown"),
         )
@@ -268,7 +269,7 @@ SESSIONS = (
         needs=Permission.SESSIONS_READ,
         name="listSessions",
         summary="All sessions, in the order of their names.",
-        query=bodies.SessionsQuery,
+        query=queries.SessionsQuery,
         headers=(IF_NONE_MATCH,),
         reply=session_replies.SessionsReply,
         problems=(*ADMITTED, "invalid_request", "stopping", "unavailable"),
@@ -306,7 +307,7 @@ EVENTS = (
         needs=Permission.EVENTS_READ,
         name="listEvents",
         summary="What happened to a session, newest first.",
-        query=bodies.HistoryQuery,
+        query=queries.HistoryQuery,
         reply=event_replies.EventsReply,
         problems=(
             *ADMITTED,
@@ -323,7 +324,7 @@ EVENTS = (
         needs=Permission.EVENTS_READ,
         name="followEvents",
         summary="What happens to a tenant's sessions, as server-sent events: hello, session and, at the end, bye.",
-        query=bodies.EventsQuery,
+        query=queries.EventsQuery,
         headers=(LAST_EVENT_ID,),
         reply="text/event-stream",
         problems=(
@@ -462,7 +463,7 @@ WEBHOOKS = (
         needs=Permission.WEBHOOKS,
         name="listDeliveries",
         summary="What a webhook was told, and is yet to be told.",
-        query=bodies.DeliveriesQuery,
+        query=queries.DeliveriesQuery,
         reply=webhook_replies.DeliveriesReply,
         problems=(*HOOKED, "invalid_request", "webhook_unknown"),
     ),
@@ -531,7 +532,7 @@ QR = (
         needs=Permission.LOGINS,
         name="readQrStatus",
         summary="Where a login stands; with wait, once that has changed.",
-        query=bodies.StatusQuery,
+        query=queries.StatusQuery,
         headers=(X_TICKET,),
         reply=replies.StatusReply,
         problems=(*ASKED, "invalid_request", "ticket_unknown"),

@@ -12,7 +12,7 @@ from actors.bridge import in_trio
 from actors.core.names import SessionKey
 from actors.errors import Unanswered
 from actors.ports import EVERYTHING, LONGEST_STRETCH, JournalLine, Stretch, Wanted
-from api import bodies, server_sent
+from api import queries, server_sent
 from api.admission import identify
 from api.caller import Caller, present_caller
 from api.doors import Doors, doors
@@ -30,7 +30,7 @@ PAGE = 100
 async def list_events(tenant_id: str, app_id: str) -> Response:
     """Tell what happened to a session, newest first."""
     key = present_caller().session(tenant_id, app_id)
-    query = bodies.read_query(bodies.HistoryQuery)
+    query = queries.read(queries.HistoryQuery)
     reply = await in_trio(_listed, doors(), key, query)
     response = Response(reply.model_dump_json(), content_type="application/json")
     if reply.next_cursor is not None:
@@ -43,7 +43,7 @@ async def list_events(tenant_id: str, app_id: str) -> Response:
 async def follow_events() -> Response:
     """Tell what happens to a tenant's sessions, as server-sent events."""
     caller = present_caller()
-    query = bodies.read_query(bodies.EventsQuery)
+    query = queries.read(queries.EventsQuery)
     tenant_id, here = caller.tenant(query.tenant), doors()
     # A browser that comes back sends the URL of its first try, so the header is the newer one.
     known = server_sent.last_event_id()
@@ -119,7 +119,7 @@ def _told(line: JournalLine) -> str:
     return server_sent.event(line.seq, "session", event_reply(line).model_dump_json())
 
 
-async def _listed(here: Doors, key: SessionKey, query: bodies.HistoryQuery) -> EventsReply:
+async def _listed(here: Doors, key: SessionKey, query: queries.HistoryQuery) -> EventsReply:
     lines = await here.journal.of_session(key, query.cursor, query.limit + 1)
     if not lines and query.cursor is None:
         raise SessionUnknown

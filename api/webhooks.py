@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 from actors.bridge import in_trio
 from actors.core.webhook import check_webhook_url
 from actors.webhooks import DeliveryStatus, Resent, Webhook, Webhooks, WebhookStatus
-from api import bodies
+from api import bodies, queries
 from api.caller import present_caller
 from api.doors import doors
 from api.errors import DeliveryDue, DeliveryUnknown, TooManyWebhooks, WebhookUnknown
@@ -115,7 +115,7 @@ async def ping_webhook(tenant_id: str, webhook_id: str) -> tuple[Json, int]:
 async def list_deliveries(tenant_id: str, webhook_id: str) -> Response:
     """Show what it was told, and is yet to be told."""
     tenant = present_caller().tenant(tenant_id)
-    query = bodies.read_query(bodies.DeliveriesQuery)
+    query = queries.read(queries.DeliveriesQuery)
     reply = await in_trio(_listed, doors().webhooks, tenant, webhook_id, query)
     response = Response(reply.model_dump_json(), content_type="application/json")
     if reply.next_cursor is not None:
@@ -149,7 +149,7 @@ async def recover_webhook(tenant_id: str, webhook_id: str) -> tuple[Json, int]:
 
 
 async def _listed(
-    here: Webhooks, tenant: str, webhook_id: str, query: bodies.DeliveriesQuery
+    here: Webhooks, tenant: str, webhook_id: str, query: queries.DeliveriesQuery
 ) -> DeliveriesReply:
     await _known(here, tenant, webhook_id)
     status = None if query.status is None else DeliveryStatus(query.status)

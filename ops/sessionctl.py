@@ -22,7 +22,8 @@ if not __package__:
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ops.control.errors import ControlError, NotAsked
+from ops.control.asking import make_sure
+from ops.control.errors import ControlError
 from ops.control.webhooks import webhooks
 
 if TYPE_CHECKING:
@@ -165,10 +166,7 @@ def revoke(
 ) -> int:
     """Log a session out at Telegram, for good."""
     if not yes:
-        if not sys.stdin.isatty():
-            raise NotAsked("this cannot be undone: say --yes")
-        if input(f"{session} will have to be linked anew. Type its name to go on: ") != session:
-            raise NotAsked("nothing was done")
+        make_sure(f"{session} will have to be linked anew. Type its name to go on: ", session)
     return _command(session, "revoke", url, as_json=as_json)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from ops.control.asking import make_sure
 from ops.control.errors import NotAsked
 
 if TYPE_CHECKING:
@@ -215,10 +215,7 @@ def remove(
 ) -> int:
     """Forget a webhook, and what it was yet to be told."""
     if not yes:
-        if not sys.stdin.isatty():
-            raise NotAsked("this cannot be undone: say --yes")
-        if input(f"{webhook_id} will be told nothing more. Type its id to go on: ") != webhook_id:
-            raise NotAsked("nothing was done")
+        make_sure(f"{webhook_id} will be told nothing more. Type its id to go on: ", webhook_id)
     screen, service = _reached(url, as_json=as_json)
     service.ask("DELETE", _path(tenant, webhook_id))
     screen.show({"removed": webhook_id}, f"{webhook_id} is removed")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import trio
 
-from actors.adapters.webhooks import WebhookSender
+from actors.adapters.webhook_sender import WebhookSender
 from actors.events import Transitioned
 from api.feed import Feed
 from supervisor.children.given import Given

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from actors.adapters import webhooks as adapter
-from actors.adapters.webhooks import WebhookSender, new_secret
+from actors.adapters import webhook_sender as adapter
+from actors.adapters.webhook_sender import WebhookSender
+from actors.adapters.webhooks import new_secret
 from actors.clock import Clock
 from actors.core.names import SessionKey
 from actors.core.secret import Secret
