@@ -31,6 +31,9 @@ PROCESSES = 2
 """Of schemathesis, when there are many cases: one is busy making them up. Not threads of one: in Python 3.11 they
 meet in the parser, which then says "AST constructor recursion depth mismatch"."""
 
+TICKET_LIVES = 60
+"""Seconds: as long as a stream of its login can keep one who follows it."""
+
 HOURS = 6 * 3600
 
 
@@ -38,7 +41,12 @@ HOURS = 6 * 3600
 def settings(request: pytest.FixtureRequest, database: Database, redis_url: str, tmp_path: Path) -> Settings:
     file = request.getfixturevalue("sandbox").file
     made = make_settings(database.app_url, redis_url, file, tmp_path / "sessions")
-    many = {"limit_qr_starts": 100_000, "limit_code_requests": 100_000, "limit_password_attempts": 100_000}
+    many = {
+        "limit_qr_starts": 100_000,
+        "limit_code_requests": 100_000,
+        "limit_password_attempts": 100_000,
+        "qr_ticket_ttl": TICKET_LIVES,
+    }
     return made.model_copy(update=many)
 
 
