@@ -118,6 +118,21 @@ async def read_until(stream: trio.abc.ReceiveStream, end: bytes) -> str:
     return said.decode()
 
 
+_PICTURE = re.compile(r"^ +▀{7} .*^ +▀{7} [^\n]*\n", re.MULTILINE | re.DOTALL)
+"""From the last line of a QR's upper corners to that of its lower one: a terminal brings a picture in pieces."""
+
+
+async def read_picture(stream: trio.abc.ReceiveStream) -> str:
+    """What a process says until it has shown a whole QR."""
+    said = b""
+    with trio.fail_after(30):
+        while not _PICTURE.search(said.decode(errors="ignore").replace("\r", "")):
+            got = await stream.receive_some()
+            assert got, said
+            said += got
+    return said.decode(errors="ignore")
+
+
 def scanned(text: str) -> str:
     """What a phone's camera sees on this screen."""
     lines = [line[4:] for line in text.splitlines() if set(line) <= set(" ▄▀█") and len(line) > 20]

@@ -18,7 +18,7 @@ from supervisor.settings import Settings
 from tests.sandbox.clients import BORIS_PASSWORD as PASSWORD
 from tests.stores import Database
 from tests.stories.conftest import ANNA, BORIS, RunningSandbox, make_settings, running
-from tests.stories.shell import SESSION_CLI, Shell, read_until, scanned, ticket_in
+from tests.stories.shell import SESSION_CLI, Shell, read_picture, read_until, scanned, ticket_in
 
 MAIN = ("--tenant-id", "demo", "--app-id", "main")
 NOBODY = "http://127.0.0.1:1"
@@ -119,7 +119,10 @@ async def test_ps_shows_nothing_but_what_was_typed(shell: Shell, sandbox: Runnin
     async with shell.begin(*words) as waiting:
         await waiting.type(f"{PASSWORD}\n")
         task = Path(f"/proc/{waiting.process.pid}")
-        arguments = (task / "cmdline").read_text().split("\0")
+        with trio.fail_after(5):
+            while not (said := (task / "cmdline").read_text()):  # for a moment within exec there is none
+                await trio.sleep(0.01)
+        arguments = said.split("\0")
         children = (task / "task" / task.name / "children").read_text()
         await sandbox.accept(scanned(done.out), BORIS)
         said = await read_until(waiting.stdout, b"\n")
@@ -156,8 +159,8 @@ async def test_in_a_terminal_the_qr_is_renewed_until_the_password_is_needed(
             trio.lowlevel.FdStream(ours) as screen,
         ):
             os.close(theirs)
-            shown = await read_until(screen, "▀▀▀▀▀▀▀ ".encode())
-            renewed = (await read_until(screen, "▀▀▀▀▀▀▀ ".encode())).partition("\x1b[J")[2]
+            shown = await read_picture(screen)
+            renewed = (await read_picture(screen)).partition("\x1b[J")[2]
             first, second = (scanned(text.replace("\r", "")) for text in (shown, renewed))
             await hasty_sandbox.accept(second, BORIS)
             await read_until(screen, b"PENDING_PASSWORD")
@@ -195,7 +198,7 @@ async def test_ctrl_c_ends_the_picture_and_not_the_login(shell: Shell, sandbox: 
     ours, theirs = os.openpty()
     async with shell.begin("qr-login", *MAIN, stdout=theirs) as login, trio.lowlevel.FdStream(ours) as screen:
         os.close(theirs)
-        shown = (await read_until(screen, "▀▀▀▀▀▀▀ ".encode())).replace("\r", "")
+        shown = (await read_picture(screen)).replace("\r", "")
         login.process.send_signal(signal.SIGINT)
         assert await login.ended() == 130
     await sandbox.accept(scanned(shown), ANNA)

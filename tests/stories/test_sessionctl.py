@@ -16,7 +16,7 @@ from ops.control.screen import modules
 from ops.sessionctl import main
 from supervisor.settings import Settings
 from tests.stories.conftest import BORIS, RunningSandbox, Service, running
-from tests.stories.shell import Shell, read_until, scanned
+from tests.stories.shell import Shell, read_picture, read_until, scanned
 
 LOCAL = {
     "init": [],
@@ -55,7 +55,7 @@ async def test_an_account_is_linked_by_qr_and_password_and_its_session_operated(
     shell: Beside, sandbox: RunningSandbox
 ) -> None:
     async with shell.begin("login", "qr", "demo/main") as login:
-        shown = await read_until(login.stdout, "▀▀▀▀▀▀▀ ".encode())
+        shown = await read_picture(login.stdout)
         await sandbox.accept(scanned(shown), BORIS)
         await login.type("wrong password\nsandbox-2fa\n")
         said = await read_until(login.stdout, b"linked: Telegram user")
